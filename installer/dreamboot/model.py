@@ -1,8 +1,9 @@
-"""The nouns: what a machine is, what is wished for, what is decided, done, found. Imports nothing of ours but `values`."""
+"""The nouns: what a machine is, what is wished for, decided, done and found. Imports nothing of ours but `values`."""
 
 from __future__ import annotations
 
 import enum
+from dataclasses import field
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from dreamboot.values import canonical, value
@@ -68,8 +69,8 @@ class GpuProcess:
 class Gpu:
     """One graphics processor.
 
-    VRAM in MiB. `compute_capability` like "8.9" (NVIDIA), `gfx` like "gfx1100" (AMD). `driver_model` is "WDDM", "TCC" or
-    "MCDM" on Windows. `integrated` marks a GPU that shares the processor's memory.
+    VRAM in MiB. `compute_capability` like "8.9" (NVIDIA), `gfx` like "gfx1100" (AMD). `driver_model` is "WDDM", "TCC"
+    or "MCDM" on Windows. `integrated` marks a GPU that shares the processor's memory.
     """
 
     vendor: Vendor
@@ -153,6 +154,30 @@ class PackageIndexes:
     read_from: Tuple[str, ...] = ()
 
 
+class SourceKind(str, enum.Enum):
+    """Where a torch build comes from, in the order in which sources are asked."""
+
+    PYTORCH_INDEX = "pytorch-index"
+    FIND_LINKS = "find-links"
+    CONFIGURED_INDEX = "configured-index"
+    DEFAULT_INDEX = "default-index"
+
+
+@value
+class PackageSource:
+    """A place that may hold torch wheels, as seen from this machine.
+
+    `reachable` is None when it was not tried (a stated machine: taken as reachable). `torch_wheels` are file names,
+    read from find-links folders and configured indexes; what the PyTorch and the default index hold, the catalog knows.
+    """
+
+    kind: SourceKind
+    url: str = ""
+    reachable: Optional[bool] = None
+    torch_wheels: Tuple[str, ...] = ()
+    reason: str = ""
+
+
 @value
 class Fault:
     """A probe's bad news about the machine itself, as a fact: the driver does not answer, WSL blocks it …"""
@@ -204,7 +229,8 @@ class Machine:
     disks: Tuple[Disk, ...] = ()
     engines: Tuple[ContainerEngine, ...] = ()
     indexes: PackageIndexes = PackageIndexes()
-    environment: Mapping[str, str] = {}
+    sources: Tuple[PackageSource, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     faults: Tuple[Fault, ...] = ()
     probes: Tuple[ProbeRun, ...] = ()
 
@@ -250,15 +276,6 @@ class Choice:
     reason: str
 
 
-class SourceKind(str, enum.Enum):
-    """Where a torch build comes from, in the order in which sources are asked."""
-
-    PYTORCH_INDEX = "pytorch-index"
-    FIND_LINKS = "find-links"
-    CONFIGURED_INDEX = "configured-index"
-    DEFAULT_INDEX = "default-index"
-
-
 @value
 class TorchBuild:
     """The torch wheel of a plan: "2.13.0", tag "cpu", and the source that has it."""
@@ -283,7 +300,7 @@ class TorchBuild:
 class Preset:
     """Training settings that fit this machine, with their predicted cost (MiB, seconds)."""
 
-    settings: Mapping[str, Any] = {}
+    settings: Mapping[str, Any] = field(default_factory=dict)
     mixed_precision: str = "no"
     predicted_vram_mib: Optional[int] = None
     seconds_per_step: Optional[float] = None
@@ -304,8 +321,7 @@ class Plan:
     """The decided build for one machine and one wish: a value to print, save, compare and replay elsewhere.
 
     `packages`: exact or bounded requirement per distribution ("==0.42.1", ">=0.42"), torch with its local version.
-    `index_arguments`: the sources to resolve from, first wins (`Source`). `environment`: variables to set, each with its
-    reason in `because`.
+    `indexes`: where everything but torch is resolved from. `environment`: variables to set, reasons in `because`.
     """
 
     python: str
@@ -315,26 +331,26 @@ class Plan:
     gpus: Tuple[int, ...] = ()
     python_path: str = ""
     platform: str = ""
-    packages: Mapping[str, str] = {}
+    packages: Mapping[str, str] = field(default_factory=dict)
     attention: str = "sdpa"
     patches: Tuple[str, ...] = ()
-    environment: Mapping[str, str] = {}
-    accelerate: Mapping[str, Any] = {}
+    environment: Mapping[str, str] = field(default_factory=dict)
+    accelerate: Mapping[str, Any] = field(default_factory=dict)
     preset: Preset = Preset()
     cost: Cost = Cost()
     profile: str = ""
     because: Tuple[Choice, ...] = ()
     rejected: Tuple[Rejected, ...] = ()
     warnings: Tuple[str, ...] = ()
+    indexes: PackageIndexes = PackageIndexes()
 
     @property
     def id(self) -> str:
         """Hash of what gets built; reasons, costs and the training preset do not change it."""
         import hashlib
 
-        content = [
-            self.python, self.platform, self.torch, dict(self.packages), self.patches, dict(self.environment), self.profile,
-        ]  # fmt: skip
+        built = (self.platform, self.torch, self.packages, self.patches, self.environment, self.profile)
+        content = [self.python, *built]
         return hashlib.sha256(canonical(content).encode()).hexdigest()[:12]
 
 
@@ -376,7 +392,7 @@ class Event:
     done: Optional[float] = None
     total: Optional[float] = None
     unit: str = ""
-    data: Mapping[str, Any] = {}
+    data: Mapping[str, Any] = field(default_factory=dict)
     problem: Optional[Problem] = None
 
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 _OPTIONS: Dict[str, bool] = {"kw_only": True, "slots": True} if sys.version_info >= (3, 10) else {}
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
 def value(cls: Type[T]) -> Type[T]:
     """Make `cls` a frozen, keyword-only dataclass with slots (where the interpreter has them)."""
     return dataclasses.dataclass(frozen=True, **_OPTIONS)(cls)

@@ -1,0 +1,221 @@
+"""The real host: this process's machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from typing import Deque, Iterator, Mapping, Optional, Sequence, Tuple
+
+from dreamboot.host import platform
+from dreamboot.host.base import Completed, Host, ProgramFailed
+
+TAIL_LINES = 60
+
+
+def current() -> Host:
+    """The machine that this process runs on."""
+    return LocalHost()
+
+
+class LocalHost:
+    """Answers `Host` with the operating system's own calls."""
+
+    @property
+    def system(self) -> str:
+        """linux, windows or macos."""
+        if sys.platform == "win32":
+            return "windows"
+        return "macos" if sys.platform == "darwin" else "linux"
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """A copy of the environment variables."""
+        return dict(os.environ)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float = 5.0,
+        env: Optional[Mapping[str, str]] = None,
+        cwd: Optional[Path] = None,
+        stdin: str = "",
+    ) -> Completed:
+        """Run to the end; see `Host.run`."""
+        begun = time.monotonic()
+
+        def done(code: int, out: str = "", err: str = "") -> Completed:
+            return Completed(
+                argv=tuple(argv), returncode=code, stdout=out, stderr=err, seconds=time.monotonic() - begun
+            )
+
+        try:
+            process = subprocess.Popen(
+                list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=None if env is None else dict(env), cwd=cwd, **platform.own_group(),
+            )  # fmt: skip
+        except (OSError, ValueError) as error:
+            return done(127, err=str(error))
+        try:
+            out, err = process.communicate(stdin.encode(), timeout=timeout)
+        except subprocess.TimeoutExpired:
+            platform.end_group(process)
+            return done(124, err=f"no answer within {timeout:g} s")
+        except BaseException:
+            platform.end_group(process)
+            raise
+        return done(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+    def which(self, name: str) -> Optional[str]:
+        """Full path of a program on PATH."""
+        return shutil.which(name)
+
+    def read_text(self, path: Path) -> Optional[str]:
+        """The file's text or None."""
+        data = self.read_bytes(path)
+        return None if data is None else data.decode("utf-8", "replace")
+
+    def read_bytes(self, path: Path, limit: int = -1) -> Optional[bytes]:
+        """The file's bytes or None."""
+        try:
+            with Path(path).open("rb") as file:
+                return file.read(limit)
+        except (OSError, ValueError):
+            return None
+
+    def exists(self, path: Path) -> bool:
+        """Whether something is there."""
+        return os.path.lexists(path)
+
+    def is_dir(self, path: Path) -> bool:
+        """Whether a folder is there."""
+        return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises on forbidden parents before 3.14
+
+    def list_dir(self, path: Path) -> Tuple[str, ...]:
+        """Names in a folder, sorted."""
+        try:
+            return tuple(sorted(os.listdir(path)))  # noqa: PTH208 - names are wanted, not paths
+        except OSError:
+            return ()
+
+    def disk_free(self, path: Path) -> Optional[Tuple[int, int]]:
+        """(free, total) bytes."""
+        try:
+            usage = shutil.disk_usage(nearest_existing(path))
+        except OSError:
+            return None
+        return usage.free, usage.total
+
+    def writable(self, path: Path) -> bool:
+        """Whether a file could be made there: really tried, because access() lies on read-only mounts and Windows."""
+        folder = nearest_existing(path)
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                return True
+        except OSError:
+            return False
+
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Optional[Mapping[str, str]] = None,
+        cwd: Optional[Path] = None,
+    ) -> Iterator[str]:
+        """Yield the program's lines; see `Host.stream`."""
+        process = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=None if env is None else dict(env), cwd=cwd, **platform.own_group(),
+        )  # fmt: skip
+        tail: Deque[str] = deque(maxlen=TAIL_LINES)
+        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        try:
+            for raw in process.stdout:
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                tail.append(line)
+                yield line
+            code = process.wait()
+        except BaseException:
+            platform.interrupt_group(process)
+            raise
+        finally:
+            process.stdout.close()
+        if code:
+            raise ProgramFailed(argv, code, tuple(tail))
+
+    def make_dir(self, path: Path) -> None:
+        """Make a folder and its parents."""
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a file atomically and durably."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            platform.replace(Path(name), path)
+        except BaseException:
+            Path(name).unlink()
+            raise
+
+    def append_text(self, path: Path, text: str) -> None:
+        """Append and flush to the disk."""
+        with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def copy_tree(self, source: Path, target: Path, ignore: Sequence[str] = ()) -> None:
+        """Copy beside, then rename: `target` appears whole or not at all."""
+        target = Path(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            copied = beside / "tree"
+            shutil.copytree(source, copied, ignore=shutil.ignore_patterns(*ignore))
+            make_writable(copied)
+            platform.replace(copied, target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def move(self, source: Path, target: Path) -> None:
+        """Rename."""
+        platform.replace(Path(source), Path(target))
+
+    def point(self, pointer: Path, target: str) -> None:
+        """Swing a pointer file atomically."""
+        self.write_text(pointer, target + "\n")
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a whole folder."""
+        path = Path(path)
+        if path.is_dir() and not path.is_symlink():
+            platform.remove_tree(path)
+        elif os.path.lexists(path):
+            path.unlink()
+
+
+def make_writable(tree: Path) -> None:
+    """A copy from a read-only checkout must be removable again."""
+    for folder in [tree, *[path for path in tree.rglob("*") if path.is_dir()]]:
+        folder.chmod(0o755)
+
+
+def nearest_existing(path: Path) -> Path:
+    """`path` or the closest of its parents that is there."""
+    path = Path(path).absolute()
+    for candidate in (path, *path.parents):
+        if candidate.is_dir():
+            return candidate
+    return Path(path.anchor)

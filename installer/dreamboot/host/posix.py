@@ -1,0 +1,47 @@
+"""POSIX: process groups by session, rename is atomic."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, Dict
+
+GRACE_SECONDS = 30.0
+
+
+def own_group() -> Dict[str, Any]:
+    """Popen arguments that put the child and everything it starts into one group."""
+    return {"start_new_session": True}
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End the whole group at once and collect the child."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def interrupt_group(process: subprocess.Popen[bytes]) -> None:
+    """Ask the group to stop (it may save its work), and end it when it does not within `GRACE_SECONDS`."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=GRACE_SECONDS)
+    end_group(process)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Atomic rename."""
+    source.replace(target)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, including read-only ones inside it."""
+    for folder, _, _ in os.walk(path):
+        with contextlib.suppress(OSError):
+            Path(folder).chmod(0o700)
+    shutil.rmtree(path)
