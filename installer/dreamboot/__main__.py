@@ -1,0 +1,5 @@
+"""`python -m dreamboot`."""
+
+from dreamboot.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,188 @@
+"""The command line: reads the arguments, imports the one command that was asked for, shows what it reports."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence, Union
+
+from dreamboot import __version__
+from dreamboot.model import DreambootError, Event, ExitCode, Problem, Report
+from dreamboot.values import to_json
+
+# The order is the order of a user's way. Kept here, not read from the command files, so that `--help` imports none.
+COMMANDS = {
+    "up": "the whole way: detect, plan, build, configure, train, export",
+    "detect": "what this machine is",
+    "plan": "what would be built here, and why",
+    "build": "make the environment",
+    "env": "list, show, compare, roll back, repair or remove environments",
+    "patch": "list, verify, apply or revert patches",
+    "train": "train with a configuration file and/or flags",
+    "convert": "original checkpoint <-> diffusers folder <-> LoRA file",
+    "doctor": "diagnose this machine and an environment; --fix mends it",
+    "explain": "name the cause of an error in a log",
+    "catalog": "what dreamboot knows about releases, GPUs and drivers",
+    "test": "run the project's own tests (from a checkout)",
+}
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run one command; returns the exit code (see `ExitCode`)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _readable_output()
+    name = _command_name(arguments)
+    parser = _parser(name)
+    args = parser.parse_args(arguments)
+    if name is None:
+        parser.print_help()
+        return int(ExitCode.USAGE if arguments else ExitCode.DONE)
+    try:
+        return _run(name, args)
+    except DreambootError as error:
+        return _show_problem(error.problem, error.exit_code, args)
+    except KeyboardInterrupt:
+        problem = Problem(
+            id="interrupted",
+            what="Stopped because you interrupted it.",
+            cause="Nothing is left half-made: what was finished is kept.",
+            hint="Run the same command again to go on.",
+        )
+        return _show_problem(problem, ExitCode.INTERRUPTED, args)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; there is nobody left to tell.
+        sys.stderr.close()
+        return int(ExitCode.DONE)
+    except Exception as error:
+        if args.debug:
+            raise
+        return _show_problem(_unexpected(error), ExitCode.PROBLEM, args)
+
+
+def _command_name(arguments: List[str]) -> Optional[str]:
+    """The first word that names a command; options that take a value before it are stepped over."""
+    skip = False
+    for word in arguments:
+        if skip:
+            skip = False
+        elif word in ("--home", "--assume"):
+            skip = True
+        elif not word.startswith("-"):
+            return word if word in COMMANDS else None
+    return None
+
+
+def _parser(name: Optional[str]) -> argparse.ArgumentParser:
+    """The parser with all commands named, but only `name`'s options loaded."""
+    # Options stand before or after the command; SUPPRESS keeps the second reading from undoing the first.
+    common = argparse.ArgumentParser(add_help=False)
+    _add_common(common)
+    parser = argparse.ArgumentParser(
+        prog="dreamboot",
+        description="From a bare machine to a trained DreamBooth model.",
+        epilog="More: dreamboot COMMAND --help. Exit codes: 0 done, 1 a problem, 2 usage, 3 refused, 130 stopped.",
+    )
+    parser.add_argument("--version", action="version", version=f"dreamboot {__version__}")
+    _add_common(parser)
+    parser.set_defaults(home=None, assume=None, json=False, yes=False, dry_run=False, offline=False, debug=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command, text in COMMANDS.items():
+        sub = commands.add_parser(command, help=text, description=f"{text[:1].upper()}{text[1:]}.", parents=[common])
+        if command == name:
+            _module(command).add_arguments(sub)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Flags that every command has."""
+    suppress = argparse.SUPPRESS
+    group = parser.add_argument_group("common options")
+    group.add_argument("--home", type=Path, default=suppress, help="where dreamboot keeps everything (DREAMBOOT_HOME)")
+    group.add_argument("--assume", type=Path, default=suppress, metavar="FILE", help="a stated machine (TOML or JSON)")
+    for names, text in (
+        (("--json",), "print one JSON document"),
+        (("--yes", "-y"), "take every default, ask nothing"),
+        (("--dry-run",), "say what would be done, change nothing"),
+        (("--offline",), "use no network"),
+        (("--debug",), "show tracebacks and every line"),
+    ):
+        group.add_argument(*names, action="store_true", default=suppress, help=text)
+
+
+def _module(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - modules have no nameable type
+    return importlib.import_module(f"dreamboot.terminal.commands.{name}")
+
+
+def _run(name: str, args: argparse.Namespace) -> int:
+    from dreamboot.terminal.context import make_context
+
+    module = _module(name)
+    context = make_context(args)
+    outcome = _follow(module.run(args, context), args)
+    if args.json:
+        _print_json(outcome.data if outcome.data is not None else {"schema": 1})
+    else:
+        from dreamboot.terminal.draw import show
+
+        show(module.render(outcome), outcome)
+        if context.dry_run:
+            show("Dry run: nothing was changed.", outcome)
+    return int(outcome.exit_code)
+
+
+def _follow(happening: Iterator[Union[Event, Report]], args: argparse.Namespace) -> Report:
+    """Show events as they come (on stderr, so that `--json` stays clean); return the report."""
+    watcher = None
+    try:
+        for item in happening:
+            if isinstance(item, Report):
+                return item
+            if watcher is None:
+                from dreamboot.terminal.progress import Watcher
+
+                watcher = Watcher(quiet=args.json, debug=args.debug)
+            watcher.see(item)
+    finally:
+        if watcher is not None:
+            watcher.close()
+    raise RuntimeError("a use case ended without a report")
+
+
+def _show_problem(problem: Problem, code: ExitCode, args: argparse.Namespace) -> int:
+    if args.json:
+        key = "refused" if code is ExitCode.REFUSED else "problem"
+        _print_json({"schema": 1, key: to_json(problem)})
+    else:
+        from dreamboot.terminal.draw import show_problem
+
+        show_problem(problem, code)
+    return int(code)
+
+
+def _unexpected(error: Exception) -> Problem:
+    return Problem(
+        id="unexpected",
+        what=f"Something unforeseen went wrong: {type(error).__name__}: {error}",
+        cause="This is a fault of dreamboot, or a state of the machine that it does not know yet.",
+        hint="Run the same command with --debug and report what it prints.",
+    )
+
+
+def _print_json(data: object) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(to_json(data), indent=2, ensure_ascii=False) + "\n")
+
+
+def _readable_output() -> None:
+    """Names of people and folders may hold letters that an old console can't show: replace them, never crash."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

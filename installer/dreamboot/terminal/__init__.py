@@ -1,0 +1,1 @@
+"""The terminal's face: commands, questions and drawing. Decides nothing."""

@@ -1,0 +1,36 @@
+"""How problems and reports look. Colour only on a terminal, plain text elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dreamboot.model import ExitCode, Problem, Report
+
+
+def show(renderable: Any, report: Report) -> None:
+    """Print what a command renders, and the problem that it ended with, if any."""
+    from rich.console import Console
+
+    if renderable is not None and renderable != "":
+        console = Console(highlight=False, soft_wrap=isinstance(renderable, str))
+        console.print(renderable, markup=False) if isinstance(renderable, str) else console.print(renderable)
+    if report.problem is not None:
+        show_problem(report.problem, report.exit_code)
+
+
+def show_problem(problem: Problem, code: ExitCode) -> None:
+    """Draw one problem on stderr: what happened, why, what to do next."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    word, style = ("Stopped", "yellow") if code is ExitCode.INTERRUPTED else ("Refused", "yellow")
+    if code is ExitCode.PROBLEM:
+        word, style = "Problem", "bold red"
+    console.print(Text.assemble((f"{word}: ", style), problem.what))
+    if problem.cause:
+        console.print(Text.assemble(("Why:     ", "dim"), problem.cause))
+    if problem.hint:
+        console.print(Text.assemble(("Next:    ", "bold"), problem.hint))
+    if problem.link:
+        console.print(Text.assemble(("More:    ", "dim"), problem.link))
