@@ -1,0 +1,1 @@
+"""DreamBooth training: reads a run folder's config.toml, writes events, samples, checkpoints and the model."""
