@@ -70,7 +70,8 @@ class Gpu:
     """One graphics processor.
 
     VRAM in MiB. `compute_capability` like "8.9" (NVIDIA), `gfx` like "gfx1100" (AMD). `driver_model` is "WDDM", "TCC"
-    or "MCDM" on Windows. `integrated` marks a GPU that shares the processor's memory.
+    or "MCDM" on Windows. `integrated` marks a GPU that shares the processor's memory. `usable` is False for a display
+    adapter that no PyTorch build computes on (an Intel UHD, say): listed, because it is there, and never planned for.
     """
 
     vendor: Vendor
@@ -85,6 +86,7 @@ class Gpu:
     driver_model: str = ""
     mig: bool = False
     integrated: bool = False
+    usable: bool = True
     processes: Tuple[GpuProcess, ...] = ()
 
 

@@ -29,6 +29,23 @@ class Completed:
         return self.returncode == 124
 
 
+class Child(Protocol):
+    """A program that was started and runs on."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    def poll(self) -> Optional[int]:
+        """Its exit code once it has ended, None before."""
+
+    def ask_to_stop(self) -> None:
+        """Close its standard input: our programs then save their work and end. Says nothing to others."""
+
+    def end(self) -> None:
+        """End it and everything it started, now."""
+
+
 class Host(Protocol):
     """Reading methods never raise for what is missing: they answer None, "" or empty. Writing methods raise OSError."""
 
@@ -74,6 +91,9 @@ class Host(Protocol):
     def disk_free(self, path: Path) -> Optional[Tuple[int, int]]:
         """(free, total) bytes of the file system that holds `path` or its nearest existing parent."""
 
+    def real_path(self, path: Path) -> Path:
+        """`path` with every symbolic link followed as far as it leads; `path` itself where that can't be told."""
+
     def writable(self, path: Path) -> bool:
         """Whether a file could be made in `path` or, while it does not exist, in its nearest existing parent."""
 
@@ -87,8 +107,11 @@ class Host(Protocol):
     ) -> Iterator[str]:
         """Run a program and yield its lines (stdout and stderr together); raises `ProgramFailed` unless rc is 0.
 
-        The whole process group is interrupted, then ended, when the caller stops reading.
+        The program is ended when the caller stops reading.
         """
+
+    def spawn(self, argv: Sequence[str], *, env: Mapping[str, str], output: Path) -> Child:
+        """Start a program whose lines go to the file `output` and whose standard input stays open until we end."""
 
     def make_dir(self, path: Path) -> None:
         """Make a folder and its parents."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from dreamboot.host.base import Completed, Host
+from dreamboot.host.base import Child, Completed, Host
 
 
 class DryRunHost:
@@ -65,6 +65,10 @@ class DryRunHost:
         """As the wrapped host."""
         return self._inner.disk_free(path)
 
+    def real_path(self, path: Path) -> Path:
+        """As the wrapped host."""
+        return self._inner.real_path(path)
+
     def writable(self, path: Path) -> bool:
         """As the wrapped host."""
         return self._inner.writable(path)
@@ -79,6 +83,11 @@ class DryRunHost:
         """Recorded; prints nothing."""
         self.recorded.append("run: " + " ".join(argv))
         return iter(())
+
+    def spawn(self, argv: Sequence[str], *, env: Mapping[str, str], output: Path) -> Child:
+        """Recorded; a use case that follows a child must not start one in a dry run."""
+        self.recorded.append("run: " + " ".join(argv))
+        raise RuntimeError("a dry run starts no programs")
 
     def make_dir(self, path: Path) -> None:
         """Recorded."""

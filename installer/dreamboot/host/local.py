@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Deque, Iterator, Mapping, Optional, Sequence, Tuple
 
 from dreamboot.host import platform
-from dreamboot.host.base import Completed, Host, ProgramFailed
+from dreamboot.host.base import Child, Completed, Host, ProgramFailed
 
 TAIL_LINES = 60
 
@@ -112,6 +112,13 @@ class LocalHost:
             return None
         return usage.free, usage.total
 
+    def real_path(self, path: Path) -> Path:
+        """The path behind the links."""
+        try:
+            return Path(os.path.realpath(path))
+        except (OSError, ValueError):
+            return path
+
     def writable(self, path: Path) -> bool:
         """Whether a file could be made there: really tried, because access() lies on read-only mounts and Windows."""
         folder = nearest_existing(path)
@@ -129,9 +136,10 @@ class LocalHost:
         cwd: Optional[Path] = None,
     ) -> Iterator[str]:
         """Yield the program's lines; see `Host.stream`."""
+        # In our own process group: Ctrl-C, and whoever kills the group, reach it too.
         process = subprocess.Popen(
             list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=None if env is None else dict(env), cwd=cwd, **platform.own_group(),
+            env=None if env is None else dict(env), cwd=cwd,
         )  # fmt: skip
         tail: Deque[str] = deque(maxlen=TAIL_LINES)
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
@@ -142,12 +150,20 @@ class LocalHost:
                 yield line
             code = process.wait()
         except BaseException:
-            platform.interrupt_group(process)
+            platform.end_tree(process)
             raise
         finally:
             process.stdout.close()
         if code:
             raise ProgramFailed(argv, code, tuple(tail))
+
+    def spawn(self, argv: Sequence[str], *, env: Mapping[str, str], output: Path) -> Child:
+        """Start a program that runs on; see `Host.spawn`."""
+        with Path(output).open("ab") as file:
+            process = subprocess.Popen(
+                list(argv), stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=dict(env)
+            )
+        return LocalChild(process)
 
     def make_dir(self, path: Path) -> None:
         """Make a folder and its parents."""
@@ -204,6 +220,31 @@ class LocalHost:
             platform.remove_tree(path)
         elif os.path.lexists(path):
             path.unlink()
+
+
+class LocalChild:
+    """A started program of this machine."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def poll(self) -> Optional[int]:
+        """Its exit code once it has ended."""
+        return self._process.poll()
+
+    def ask_to_stop(self) -> None:
+        """Close its standard input."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def end(self) -> None:
+        """End it and its descendants."""
+        platform.end_tree(self._process)
 
 
 def make_writable(tree: Path) -> None:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
 
 if sys.platform == "win32":
-    from dreamboot.host.windows import end_group, interrupt_group, own_group, remove_tree, replace
+    from dreamboot.host.windows import end_group, own_group, remove_tree, replace
 else:
-    from dreamboot.host.posix import end_group, interrupt_group, own_group, remove_tree, replace
+    from dreamboot.host.posix import end_group, own_group, remove_tree, replace
 
-__all__ = ["end_group", "interrupt_group", "own_group", "remove_tree", "replace"]
+__all__ = ["end_group", "end_tree", "own_group", "remove_tree", "replace"]
+
+
+def end_tree(process: subprocess.Popen[bytes]) -> None:
+    """End a child and everything that it started, wherever those run, and collect the child."""
+    import psutil
+
+    family = []
+    with contextlib.suppress(psutil.Error):
+        family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    process.wait()

@@ -10,8 +10,6 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict
 
-GRACE_SECONDS = 30.0
-
 
 def own_group() -> Dict[str, Any]:
     """Popen arguments that put the child and everything it starts into one group."""
@@ -23,15 +21,6 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def interrupt_group(process: subprocess.Popen[bytes]) -> None:
-    """Ask the group to stop (it may save its work), and end it when it does not within `GRACE_SECONDS`."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=GRACE_SECONDS)
-    end_group(process)
 
 
 def replace(source: Path, target: Path) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import signal
 import stat
 import subprocess
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict
 
-GRACE_SECONDS = 30.0
 # Sharing violations by scanners last well under a second; ten tries with growing pauses are 5.5 s in all.
 TRIES = 10
 
@@ -22,25 +19,10 @@ def own_group() -> Dict[str, Any]:
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the child and its descendants."""
-    import psutil
+    """End the child and its descendants (Windows has no group kill)."""
+    from dreamboot.host.platform import end_tree
 
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-    process.kill()
-    process.wait()
-
-
-def interrupt_group(process: subprocess.Popen[bytes]) -> None:
-    """Send Ctrl-Break to the group, and end it when it does not stop within `GRACE_SECONDS`."""
-    with contextlib.suppress(OSError, ValueError):
-        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=GRACE_SECONDS)
-    if process.poll() is None:
-        end_group(process)
+    end_tree(process)
 
 
 def replace(source: Path, target: Path) -> None:
