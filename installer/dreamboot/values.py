@@ -64,3 +64,13 @@ def from_json(cls: Type[T], data: Any) -> T:
 def canonical(item: Any) -> str:
     """One spelling for equal values: the text that hashes are taken of."""
     return json.dumps(to_json(item), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse_toml(text: str) -> Dict[str, Any]:
+    """TOML text as plain data; raises `ValueError` with line and column when it is malformed."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    data: Dict[str, Any] = tomllib.loads(text)
+    return data

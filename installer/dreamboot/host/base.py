@@ -94,6 +94,9 @@ class Host(Protocol):
     def real_path(self, path: Path) -> Path:
         """`path` with every symbolic link followed as far as it leads; `path` itself where that can't be told."""
 
+    def device_of(self, path: Path) -> int:
+        """A number that is equal for paths on one file system; -1 when unknown."""
+
     def writable(self, path: Path) -> bool:
         """Whether a file could be made in `path` or, while it does not exist, in its nearest existing parent."""
 
@@ -124,6 +127,9 @@ class Host(Protocol):
 
     def copy_tree(self, source: Path, target: Path, ignore: Sequence[str] = ()) -> None:
         """Copy a folder; `target` appears whole or not at all."""
+
+    def link(self, source: Path, target: Path) -> None:
+        """A hard link; a copy where the file system has none (exFAT, another drive)."""
 
     def move(self, source: Path, target: Path) -> None:
         """Rename, replacing a file or an empty folder."""

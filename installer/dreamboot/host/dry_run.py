@@ -69,6 +69,10 @@ class DryRunHost:
         """As the wrapped host."""
         return self._inner.real_path(path)
 
+    def device_of(self, path: Path) -> int:
+        """As the wrapped host."""
+        return self._inner.device_of(path)
+
     def writable(self, path: Path) -> bool:
         """As the wrapped host."""
         return self._inner.writable(path)
@@ -104,6 +108,10 @@ class DryRunHost:
     def copy_tree(self, source: Path, target: Path, ignore: Sequence[str] = ()) -> None:
         """Recorded."""
         self.recorded.append(f"copy: {source} to {target}")
+
+    def link(self, source: Path, target: Path) -> None:
+        """Recorded."""
+        self.recorded.append(f"link: {source} to {target}")
 
     def move(self, source: Path, target: Path) -> None:
         """Recorded."""

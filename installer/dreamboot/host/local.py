@@ -119,6 +119,13 @@ class LocalHost:
         except (OSError, ValueError):
             return path
 
+    def device_of(self, path: Path) -> int:
+        """The file system's device number."""
+        try:
+            return nearest_existing(path).stat().st_dev
+        except OSError:
+            return -1
+
     def writable(self, path: Path) -> bool:
         """Whether a file could be made there: really tried, because access() lies on read-only mounts and Windows."""
         folder = nearest_existing(path)
@@ -204,6 +211,13 @@ class LocalHost:
             platform.replace(copied, target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+    def link(self, source: Path, target: Path) -> None:
+        """A hard link, or a copy."""
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
 
     def move(self, source: Path, target: Path) -> None:
         """Rename."""

@@ -1,0 +1,104 @@
+"""Which generations an environment has, which one is in use, and how the pointer moves."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+from dreamboot.building.journal import done_steps
+from dreamboot.building.layout import EnvironmentLayout, Layout
+from dreamboot.host import Host
+from dreamboot.model import DreambootError, Environment, Plan, Problem
+from dreamboot.values import value
+
+
+@value
+class Generation:
+    """One generation as it lies on disk."""
+
+    number: int
+    complete: bool
+    current: bool
+    plan_id: str = ""
+    torch: str = ""
+
+
+def numbers(host: Host, environment: EnvironmentLayout) -> Tuple[int, ...]:
+    """All generations on disk, oldest first."""
+    return tuple(sorted(int(name) for name in host.list_dir(environment.generations) if name.isdigit()))
+
+
+def current_number(host: Host, environment: EnvironmentLayout) -> Optional[int]:
+    """The generation in use; None when there is none."""
+    text = (host.read_text(environment.pointer) or "").strip()
+    return int(text) if text.isdigit() and int(text) in numbers(host, environment) else None
+
+
+def read_plan(host: Host, environment: EnvironmentLayout, number: int) -> Optional[Plan]:
+    """The plan of a generation; None when it can't be read (an older dreamboot's, or cut short)."""
+    import json
+
+    from dreamboot.values import from_json
+
+    try:
+        return from_json(Plan, json.loads(host.read_text(environment.generation(number).plan) or ""))
+    except ValueError:
+        return None
+
+
+def is_complete(host: Host, environment: EnvironmentLayout, number: int) -> bool:
+    """Whether it was verified and could be switched to."""
+    return "Verify" in done_steps(host, environment.generation(number))
+
+
+def list_generations(host: Host, environment: EnvironmentLayout) -> Tuple[Generation, ...]:
+    """All generations with their state, oldest first."""
+    current = current_number(host, environment)
+    found = []
+    for number in numbers(host, environment):
+        plan = read_plan(host, environment, number)
+        found.append(
+            Generation(
+                number=number,
+                complete=is_complete(host, environment, number),
+                current=number == current,
+                plan_id=plan.id if plan else "",
+                torch=plan.torch.local_version if plan else "",
+            )
+        )
+    return tuple(found)
+
+
+def in_use(host: Host, layout: Layout, name: str) -> Optional[Environment]:
+    """The environment `name` as it would be run now."""
+    environment = layout.environment(name)
+    number = current_number(host, environment)
+    if number is None:
+        return None
+    plan = read_plan(host, environment, number)
+    return Environment(
+        name=name,
+        root=str(environment.root),
+        generation=number,
+        python=str(environment.generation(number).python(host.system)),
+        plan_id=plan.id if plan else "",
+    )
+
+
+def require(host: Host, layout: Layout, name: str) -> Environment:
+    """The environment `name`; raises `DreambootError` with the command that makes it."""
+    environment = in_use(host, layout, name)
+    if environment is None:
+        raise DreambootError(
+            Problem(
+                id="environment-missing",
+                what=f"There is no environment named {name}.",
+                cause=f"Nothing was built under {layout.environments}.",
+                hint="dreamboot build --yes" + ("" if name == "default" else f" --env {name}"),
+            )
+        )
+    return environment
+
+
+def switch(host: Host, environment: EnvironmentLayout, number: int) -> None:
+    """Make `number` the generation in use, atomically."""
+    host.point(environment.pointer, str(number))

@@ -1,0 +1,73 @@
+"""An empty venv, then exactly the lock into it: from the cache, without asking any index."""
+
+from __future__ import annotations
+
+from typing import Iterator, Mapping, Sequence
+
+from dreamboot.building.fetch import cached
+from dreamboot.building.layout import GenerationLayout, Layout
+from dreamboot.building.lock import LockedFile, hashed_requirements
+from dreamboot.host import Host
+from dreamboot.host.base import ProgramFailed
+from dreamboot.model import DreambootError, Problem
+
+
+def create_venv(
+    host: Host, *, uv: str, environment: Mapping[str, str], python: str, generation: GenerationLayout, offline: bool
+) -> Iterator[str]:
+    """Make the empty venv; `python` is a path or a version that uv finds or downloads."""
+    command = [uv, "venv", "--python", python, "--clear", "--no-project", "--quiet", str(generation.venv)]
+    if offline:
+        command.append("--no-python-downloads")
+    try:
+        yield from host.stream(command, env=environment)
+    except ProgramFailed as failed:
+        raise DreambootError(
+            Problem(
+                id="venv-failed",
+                what=f"No virtual environment could be made with Python {python}.",
+                cause=" ".join(failed.tail[-3:]).strip(),
+                hint="dreamboot plan --explain   (it says which Python was chosen, and why)",
+            )
+        ) from failed
+
+
+def install_locked(
+    host: Host, *, uv: str, environment: Mapping[str, str], layout: Layout, generation: GenerationLayout,
+    files: Sequence[LockedFile],
+) -> Iterator[str]:  # fmt: skip
+    """Install `files` and nothing else; hard links from uv's cache where the file system has them."""
+    stage_wheels(host, layout, generation, files)
+    listing = generation.path / "requirements.locked.txt"
+    host.write_text(listing, hashed_requirements(files))
+    command = [
+        uv, "pip", "sync", str(listing), "--python", str(generation.python(host.system)), "--offline", "--no-index",
+        "--find-links", str(generation.stage), "--require-hashes", "--strict", "--link-mode", "hardlink", "--quiet",
+    ]  # fmt: skip
+    try:
+        yield from host.stream(command, env=environment)
+    except ProgramFailed as failed:
+        raise DreambootError(_not_installed(failed)) from failed
+    host.remove(generation.stage)
+
+
+def stage_wheels(host: Host, layout: Layout, generation: GenerationLayout, files: Sequence[LockedFile]) -> None:
+    """One flat folder with all wheels under their own names, as uv reads it; links where possible, else copies."""
+    host.make_dir(generation.stage)
+    for file in files:
+        place = generation.stage / file.filename
+        if not host.exists(place):
+            host.link(cached(layout, file), place)
+
+
+def _not_installed(failed: ProgramFailed) -> Problem:
+    said = " ".join(line.strip() for line in failed.tail if line.strip())
+    full = "No space left" in said or "os error 28" in said or "os error 112" in said
+    return Problem(
+        id="disk-full" if full else "install-failed",
+        what="The disk is full." if full else "The locked packages could not be installed.",
+        cause=said[-600:],
+        hint="Make room (dreamboot env gc), or use another disk: --home FOLDER"
+        if full
+        else "Run the same command again; if it fails again: dreamboot doctor",
+    )

@@ -1,0 +1,1 @@
+"""Starts the trainer in an environment: accelerate's configuration, the trainer's code, following its events."""
