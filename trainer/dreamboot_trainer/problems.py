@@ -39,7 +39,7 @@ class TrainerError(Exception):
         return self.problems[0]
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - honouring a signal is no error
     """SIGINT or SIGTERM was honoured: the state is saved, and the same command goes on from `step`."""
 
     def __init__(self, step: int) -> None:

@@ -1,0 +1,262 @@
+"""config.toml, `--set key=value` and flags become one checked Config."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dreamboot_trainer.config import SCHEMA, SECTIONS, Concept, Config, Key, keys, keys_of
+from dreamboot_trainer.problems import Problem, TrainerError
+
+Table = dict[str, dict[str, Any]]
+
+# Names from other trainers whose meaning lives under another key here.
+KNOWN_ELSEWHERE: Mapping[str, str] = {
+    "use_8bit_adam": 'optimizer = "adamw8bit"',
+    "not_cache_latents": "cache_latents = false",
+    "save_sample_prompt": 'validation_prompts = ["..."]',
+    "save_sample_negative_prompt": 'negative_prompt = "..."',
+    "validation_prompt": 'validation_prompts = ["..."]',
+    "n_save_sample": "num_validation_images",
+    "save_guidance_scale": "guidance_scale",
+    "save_infer_steps": "num_inference_steps",
+    "save_interval": "checkpointing_steps",
+    "resume_from_checkpoint": 'resume = "auto"',
+    "enable_xformers_memory_efficient_attention": 'attention = "xformers"',
+    "random_flip": "hflip",
+    "lr": "learning_rate",
+    "steps": "max_train_steps",
+    "batch_size": "train_batch_size",
+    "prior_preservation": "with_prior_preservation",
+}
+
+
+def read(path: Path | None, overrides: Iterable[str] = ()) -> Config:
+    """The Config from a file (or all defaults) and `key=value` texts; TrainerError lists every fault found.
+
+    Relative paths in a file are relative to the file's folder; those in overrides to the working directory.
+    """
+    faults: list[Problem] = []
+    table = _load(path) if path else {}
+    if path:
+        _anchor(table, path.resolve().parent)
+    for text in overrides:
+        _override(table, text, faults)
+    config = build(table, faults)
+    if faults:
+        raise TrainerError(*faults)
+    return config
+
+
+def build(table: Mapping[str, Any], faults: list[Problem]) -> Config:
+    """A Config from section -> key -> value; faults are added to the list."""
+    parts: dict[str, Any] = {}
+    for section, content in table.items():
+        if section == "schema":
+            if content != SCHEMA:
+                faults.append(_schema_fault(content))
+        elif section not in SECTIONS:
+            faults.append(_unknown(section, list(SECTIONS), "section"))
+        elif not isinstance(content, Mapping):
+            faults.append(_wrong(section, "a table", content))
+        else:
+            parts[section] = _part(section, SECTIONS[section], content, faults)
+    return Config(**{name: parts.get(name) or cls() for name, cls in SECTIONS.items()})
+
+
+def dump(config: Config) -> str:
+    """The whole Config as TOML text, every key with its help; `read` of it gives the same Config."""
+    lines = [f"schema = {SCHEMA}"]
+    for section, cls in SECTIONS.items():
+        part = getattr(config, section)
+        lines += ["", f"[{section}]"]
+        plain = [key for key in keys_of(section, cls) if key.name != "concepts"]
+        for key in plain:
+            value = getattr(part, key.name)
+            lines += [f"# {key.help}", f"{key.name} = {toml_value(value)}"]
+        if section == "data":
+            for concept in part.concepts:
+                lines += ["", "[[data.concepts]]"]
+                lines += [f"{name} = {toml_value(value)}" for name, value in dataclasses.asdict(concept).items()]
+    return "\n".join(lines) + "\n"
+
+
+def toml_value(value: Any) -> str:
+    """One value as TOML (JSON's spelling of strings, numbers, lists and booleans is valid TOML)."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def parse_value(key: Key, text: str) -> Any:
+    """The value that `text` (from a command line) means for `key`; the text itself where it means none."""
+    if key.type == "bool":
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
+    if key.type in {"int", "float"}:
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return text
+    if key.type.startswith("tuple[str"):
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            return [text]
+        return parsed if isinstance(parsed, list) else [text]
+    return text
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        with path.open("rb") as file:
+            table: dict[str, Any] = tomllib.load(file)
+            return table
+    except OSError as error:
+        raise TrainerError(
+            Problem(
+                id="config-unreadable",
+                what=f"The configuration {path} cannot be read.",
+                cause=f"Expected a TOML file; found: {error.strerror or error}.",
+                hint=f"python -m dreamboot_trainer resolve > {path}",
+            )
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TrainerError(
+            Problem(
+                id="config-not-toml",
+                what=f"The configuration {path} is not valid TOML.",
+                cause=f"{error}.",
+                hint="Text values need quotes, and a Windows path needs 'single quotes' or doubled backslashes.",
+            )
+        ) from error
+
+
+_PATHS = ("instance_data_dir", "class_data_dir", "concepts_list", "output_dir")
+
+
+def _anchor(table: dict[str, Any], folder: Path) -> None:
+    """Make the file's relative paths absolute. A model name that is no path beside the file stays as it is."""
+    data = table.get("data")
+    concepts = data.get("concepts", []) if isinstance(data, dict) else []
+    parts = [
+        part for part in (*table.values(), *(concepts if isinstance(concepts, list) else [])) if isinstance(part, dict)
+    ]
+    for part in parts:
+        for name in _PATHS:
+            if isinstance(part.get(name), str) and part[name] not in ("", "demo"):
+                part[name] = str(folder / part[name])
+        for name in ("pretrained_model_name_or_path", "pretrained_vae_name_or_path"):
+            if isinstance(part.get(name), str) and part[name] and (folder / part[name]).exists():
+                part[name] = str(folder / part[name])
+
+
+def _override(table: dict[str, Any], text: str, faults: list[Problem]) -> None:
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    found = [key for key in keys() if name in (key.name, key.dotted)]
+    if not equals:
+        faults.append(_wrong("--set", "key=value", text))
+    elif not found:
+        faults.append(_unknown(name, [key.name for key in keys()], "key"))
+    else:
+        section = table.setdefault(found[0].section, {})
+        section[found[0].name] = parse_value(found[0], value)
+
+
+def _part(section: str, cls: type[Any], content: Mapping[str, Any], faults: list[Problem]) -> Any:
+    known = {key.name: key for key in keys_of(section, cls)}
+    values = {}
+    for name, value in content.items():
+        if name not in known:
+            faults.append(_unknown(name, _with_sections(list(known)), f"key in [{section}]"))
+            continue
+        before = len(faults)
+        checked = _value(known[name], value, faults)
+        if len(faults) == before:
+            values[name] = checked
+    return cls(**values)
+
+
+def _with_sections(names: list[str]) -> list[str]:
+    """Names of this section first, then those of the others, so that a key in a wrong section is recognised."""
+    return names + [key.name for key in keys() if key.name not in names]
+
+
+def _value(key: Key, value: Any, faults: list[Problem]) -> Any:
+    if key.type.startswith("tuple[Concept"):
+        return _concepts(key, value, faults)
+    if key.type.startswith("tuple[str"):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        faults.append(_wrong(key.dotted, "a list of texts", value))
+        return value
+    if key.type == "float" and type(value) is int:
+        value = float(value)
+    if type(value).__name__ != key.type:
+        said = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text in quotes"}
+        faults.append(_wrong(key.dotted, said[key.type], value))
+    elif key.choices and value not in key.choices:
+        near = difflib.get_close_matches(str(value), key.choices, n=1)
+        faults.append(
+            _wrong(key.dotted, "one of " + ", ".join(key.choices), value, near[0] if near else key.choices[0])
+        )
+    elif key.at_least is not None and not value >= key.at_least:
+        faults.append(_wrong(key.dotted, f"a number of at least {key.at_least:g}", value))
+    elif key.above is not None and not value > key.above:
+        faults.append(_wrong(key.dotted, f"a number above {key.above:g}", value))
+    return value
+
+
+def _concepts(key: Key, value: Any, faults: list[Problem]) -> tuple[Concept, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        faults.append(_wrong(key.dotted, "[[data.concepts]] tables", value))
+        return ()
+    return tuple(_part("data.concepts", Concept, item, faults) for item in value)
+
+
+def _unknown(name: str, known: list[str], kind: str) -> Problem:
+    elsewhere = KNOWN_ELSEWHERE.get(name)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    home = {key.name: key.section for key in keys()}
+    if elsewhere:
+        hint = f"Write {elsewhere} instead."
+    elif near:
+        place = f" in section [{home[near[0]]}]" if near[0] in home else ""
+        hint = f"Write {near[0]}{place} instead."
+    else:
+        hint = "python -m dreamboot_trainer schema"
+    return Problem(
+        id="config-unknown-key",
+        what=f"The configuration has an unknown {kind}: {name}.",
+        cause=f"Expected a name of the schema; nearest: {near[0] if near else 'none'}.",
+        hint=hint,
+    )
+
+
+def _wrong(name: str, expected: str, found: object, example: str = "") -> Problem:
+    return Problem(
+        id="config-wrong-value",
+        what=f"The configuration has a wrong value for {name}.",
+        cause=f"Expected {expected}; found {found!r}.",
+        hint=f"--set {name.rpartition('.')[2]}={example}" if example else f"Correct {name}, then run again.",
+    )
+
+
+def _schema_fault(found: object) -> Problem:
+    return Problem(
+        id="config-schema",
+        what="The configuration was written for another version of dreamboot.",
+        cause=f"Expected schema = {SCHEMA}; found {found!r}.",
+        hint="python -m dreamboot_trainer resolve > config.toml",
+    )

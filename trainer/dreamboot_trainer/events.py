@@ -1,0 +1,99 @@
+"""The run's log for programs: one JSON object per line, flushed at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from dreamboot_trainer.problems import Problem
+
+SCHEMA = 1
+STAGES = ("prepare", "class-images", "cache", "train", "sample", "save", "export")
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+class EventLog:
+    """Appends to events.jsonl and tells the listeners. Only the first process of a run writes.
+
+    `path` None (other processes, checks) tells the listeners alone.
+    """
+
+    def __init__(self, path: Path | None, *listeners: Listener) -> None:
+        self._listeners = listeners
+        self._file: TextIO | None = None
+        if path is not None:
+            _end_torn_line(path)
+            self._file = path.open("a", encoding="utf-8")
+
+    def started(self, stage: str, message: str, **data: Any) -> None:
+        """A stage begins."""
+        self._write("started", stage, message, data)
+
+    def line(self, stage: str, message: str, **data: Any) -> None:
+        """Something a person should read."""
+        self._write("line", stage, message, data)
+
+    def progress(self, stage: str, done: int, total: int, unit: str, **data: Any) -> None:
+        """`done` of `total` units (images, steps, files) of a stage."""
+        self._write("progress", stage, "", data, done=done, total=total, unit=unit)
+
+    def finished(self, stage: str, message: str = "", **data: Any) -> None:
+        """A stage has ended well."""
+        self._write("finished", stage, message, data)
+
+    def failed(self, stage: str, problem: Problem) -> None:
+        """A stage has ended with a Problem."""
+        self._write("failed", stage, problem.what, {"problem": problem.to_json()})
+
+    def close(self) -> None:
+        """Close the file; nothing is written after it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, event: str, stage: str, message: str, data: dict[str, Any], **counts: Any) -> None:
+        record: dict[str, Any] = {
+            "schema": SCHEMA,
+            "time": round(time.time(), 3),
+            "event": event,
+            "stage": stage,
+            **counts,
+        }
+        if message:
+            record["message"] = message
+        if data:
+            record["data"] = data
+        if self._file is not None:
+            self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            self._file.flush()
+        for listener in self._listeners:
+            listener(record)
+
+
+def read_events(path: Path) -> tuple[dict[str, Any], ...]:
+    """Every whole line of an event file; a last line torn by a kill is left out."""
+    if not path.is_file():
+        return ()
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return tuple(records)
+
+
+def _end_torn_line(path: Path) -> None:
+    """A killed run may have left half a line; the next record must not be glued to it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, 2)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
