@@ -1,0 +1,96 @@
+"""Results appear whole or not at all: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dreamboot_trainer.convert.faults import exists, no_space, not_written
+
+PARTIAL = ".partial"
+_ROOM = 1 << 20
+"""Bytes to spare for directories and small files beside the data."""
+
+
+@contextmanager
+def new_file(out: Path, size: int, *, overwrite: bool) -> Iterator[Path]:
+    """A path to write `size` bytes to; it becomes `out` at the end, and vanishes when the body fails."""
+    partial = _beside(out)
+    with _replacing(out, partial, size, overwrite=overwrite):
+        yield partial
+        partial.replace(out)
+
+
+@contextmanager
+def new_folder(out: Path, size: int, *, overwrite: bool) -> Iterator[Path]:
+    """An empty folder to fill with `size` bytes; it becomes `out` at the end, and vanishes when the body fails.
+
+    An older `out` is set aside until the new one is in place.
+    """
+    partial = _beside(out)
+    with _replacing(out, partial, size, overwrite=overwrite):
+        partial.mkdir()
+        yield partial
+        if out.exists():
+            old = out.with_name(out.name + ".old")
+            remove(old)
+            out.rename(old)
+            partial.rename(out)
+            remove(old)
+        else:
+            partial.rename(out)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a whole folder; nothing happens when it is not there. Links are not followed."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        for child in path.iterdir():
+            remove(child)
+        path.rmdir()
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(out.name + PARTIAL)
+
+
+@contextmanager
+def _replacing(out: Path, partial: Path, size: int, *, overwrite: bool) -> Iterator[None]:
+    """Check the place first, clear what a killed run left, turn the system's refusals into Problems."""
+    if os.path.lexists(out) and not overwrite:
+        raise exists(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        remove(partial)
+        check_space(out, size)
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_space(out, size, _free(out)) from error
+        raise not_written(out, error.strerror or str(error)) from error
+    finally:
+        _remove_quietly(partial)
+
+
+def check_space(out: Path, size: int) -> None:
+    """TrainerError when the disk of `out` (its parent folder must exist) lacks room for `size` bytes and a little."""
+    free = _free(out)
+    if free < size + _ROOM:
+        raise no_space(out, size + _ROOM, free)
+
+
+def _free(out: Path) -> int:
+    import psutil
+
+    return int(psutil.disk_usage(str(out.parent)).free)
+
+
+def _remove_quietly(path: Path) -> None:
+    try:
+        remove(path)
+    except OSError:
+        return  # the reason that brought us here is the one to tell

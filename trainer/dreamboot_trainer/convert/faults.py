@@ -1,0 +1,198 @@
+"""Every Problem of the conversion, one function each: what, cause, next command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dreamboot_trainer.problems import Problem, TrainerError
+
+_SHOWN = 3
+
+
+def unsupported_config(key: str, expected: str, found: object) -> TrainerError:
+    """A config.json entry that the original layouts of SD 1.x, 2.x and SDXL have no names for."""
+    return TrainerError(
+        Problem(
+            id="convert-unsupported-config",
+            what=f"The model's config.json has a value for {key} that cannot be converted.",
+            cause=f"Expected {expected}; found {found!r}.",
+            hint="Keep the diffusers folder for this model; only SD 1.x, SD 2.x and SDXL have an original layout here.",
+        )
+    )
+
+
+def not_found(path: Path) -> TrainerError:
+    """The source does not exist."""
+    return TrainerError(
+        Problem(
+            id="convert-source-missing",
+            what=f"There is nothing to convert at {path}.",
+            cause="Expected a diffusers folder or a .safetensors or .ckpt file; found no such path.",
+            hint=f"ls -l {path.parent}",
+        )
+    )
+
+
+def not_a_folder(path: Path, missing: str) -> TrainerError:
+    """A folder that is not a (whole) diffusers model."""
+    return TrainerError(
+        Problem(
+            id="convert-not-a-diffusers-folder",
+            what=f"{path} is not a complete diffusers folder.",
+            cause=f"Expected {missing} in it; found none.",
+            hint="Download the model again with all its folders: hf download NAME --local-dir FOLDER",
+        )
+    )
+
+
+def unreadable(path: Path, reason: str) -> TrainerError:
+    """A file that is truncated, damaged or of another kind."""
+    return TrainerError(
+        Problem(
+            id="convert-unreadable-file",
+            what=f"{path} cannot be read as a model file.",
+            cause=f"Expected a whole .safetensors or .ckpt file; found: {reason}",
+            hint=f"Download the file again and compare its size: ls -l {path}",
+        )
+    )
+
+
+def unsafe_pickle(path: Path, reason: str) -> TrainerError:
+    """A .ckpt or .bin whose pickle names code that loading would run."""
+    return TrainerError(
+        Problem(
+            id="convert-unsafe-pickle",
+            what=f"{path} was not loaded: its pickle asks for code that a model file does not need.",
+            cause=f"Expected only tensors and plain values; found: {reason}",
+            hint="Do not use this file. Get the .safetensors version of the model, which cannot hold code.",
+            link="https://docs.pytorch.org/docs/stable/notes/serialization.html#weights-only",
+        )
+    )
+
+
+def unknown_family(path: Path, seen: Sequence[str]) -> TrainerError:
+    """A checkpoint whose names belong to no family that is known here."""
+    return TrainerError(
+        Problem(
+            id="convert-unknown-family",
+            what=f"{path} is not an SD 1.x, SD 2.x or SDXL checkpoint in the original layout.",
+            cause=f"Expected names such as model.diffusion_model.input_blocks.0.0.weight; found {_some(seen)}.",
+            hint=f"Use the whole checkpoint, not a LoRA, a VAE or another family: dreamboot convert {path} OUT "
+            "accepts those three families and LoRA files.",
+        )
+    )
+
+
+def wrong_family(path: Path, wanted: str, found: str) -> TrainerError:
+    """The caller named one family, the file is another."""
+    return TrainerError(
+        Problem(
+            id="convert-wrong-family",
+            what=f"{path} is not a checkpoint of the family {wanted}.",
+            cause=f"Expected {wanted}; its tensor names are those of {found}.",
+            hint=f"dreamboot convert {path} OUT --family {found}",
+        )
+    )
+
+
+def missing_tensors(path: Path, part: str, names: Sequence[str]) -> TrainerError:
+    """Tensors that the model's config asks for are not there."""
+    return TrainerError(
+        Problem(
+            id="convert-missing-tensors",
+            what=f"{path} lacks {len(names)} tensors of the {part}.",
+            cause=f"Expected {_some(names)}; found no such names.",
+            hint="The file is incomplete or was changed by another tool. Download the original again.",
+        )
+    )
+
+
+def no_ema(path: Path) -> TrainerError:
+    """The averaged weights were asked for and are not in the file."""
+    return TrainerError(
+        Problem(
+            id="convert-no-ema",
+            what=f"{path} holds no averaged (EMA) weights.",
+            cause="Expected model_ema.* tensors for the whole UNet; found none or not all.",
+            hint=f"dreamboot convert {path} OUT (without --ema: an -emaonly file has them as its plain weights)",
+        )
+    )
+
+
+def wrong_shape(path: Path, name: str, expected: tuple[int, ...], found: tuple[int, ...]) -> TrainerError:
+    """A tensor does not have the shape that the config gives it."""
+    return TrainerError(
+        Problem(
+            id="convert-wrong-shape",
+            what=f"A tensor in {path} does not fit the model's config.",
+            cause=f"Expected {name} with shape {list(expected)}; found {list(found)}.",
+            hint="Give the config of this very model: dreamboot convert CHECKPOINT OUT --config-dir FOLDER",
+        )
+    )
+
+
+def does_not_fit(name: str, dtype: str) -> TrainerError:
+    """A value is too large for the wanted number format."""
+    return TrainerError(
+        Problem(
+            id="convert-value-too-large",
+            what=f"The tensor {name} has values that do not fit into {dtype}.",
+            cause="Expected magnitudes up to 65504; a larger one would become infinite and give black images.",
+            hint="Convert with --dtype float32, or --dtype keep.",
+        )
+    )
+
+
+def no_space(path: Path, needed: int, free: int) -> TrainerError:
+    """Too little room for the result."""
+    return TrainerError(
+        Problem(
+            id="convert-no-space",
+            what=f"The disk of {path} is too full for the result.",
+            cause=f"Expected {needed / 2**20:.0f} MiB free; found {free / 2**20:.0f} MiB.",
+            hint=f"Free some room (df -h {path.parent}), or name an output on another disk.",
+        )
+    )
+
+
+def not_written(path: Path, reason: str) -> TrainerError:
+    """The operating system refused to write the result."""
+    return TrainerError(
+        Problem(
+            id="convert-not-written",
+            what=f"{path} could not be written; nothing was left behind.",
+            cause=f"Expected a folder that you may write to; found: {reason}",
+            hint=f"Choose another output, or look at its rights: ls -ld {path.parent}",
+        )
+    )
+
+
+def exists(path: Path) -> TrainerError:
+    """The output is already there and was not to be replaced."""
+    return TrainerError(
+        Problem(
+            id="convert-output-exists",
+            what=f"{path} already exists and was left as it is.",
+            cause="Expected a name that is free; found a file or folder.",
+            hint="Choose another output, or replace it: dreamboot convert SOURCE OUTPUT --yes",
+        )
+    )
+
+
+def no_tokenizer(found: str) -> TrainerError:
+    """No tokenizer that belongs to the text encoder."""
+    return TrainerError(
+        Problem(
+            id="convert-no-tokenizer",
+            what="The checkpoint holds no tokenizer, and none that fits it was given.",
+            cause=f"Expected a tokenizer folder with as many tokens as the text encoder has; found {found}.",
+            hint="Name the tokenizer folder of any diffusers model of the family: "
+            "dreamboot convert CHECKPOINT OUT --tokenizer FOLDER/tokenizer",
+        )
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(list(names)[:_SHOWN])
+    return (shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")) or "no tensors"
