@@ -69,8 +69,8 @@ def from_original(
                 for name, text in job.texts.items():
                     (partial / name).parent.mkdir(exist_ok=True)
                     (partial / name).write_text(text, encoding="utf-8")
-                for name, folder in tokenizers.items():
-                    tokenizer.copy(folder, partial / name, pad=tokenizer.PADDING[job.family.name, name])
+                for name, (folder, padding) in tokenizers.items():
+                    tokenizer.copy(folder, partial / name, padding)
                 for name, tensors in job.weights.items():
                     write(partial / name, tensors, _METADATA, moved)
     return Report(

@@ -32,24 +32,30 @@ _FILES: Final = (
 
 def find(
     family: Family, text_encoder: Mapping[str, Any], config_dir: Path | None, tokenizer_dir: Path | None
-) -> dict[str, Path]:
-    """For each tokenizer folder that the family has, the folder to copy.
+) -> dict[str, tuple[Path, str | None]]:
+    """For each tokenizer folder that the family has: the folder to copy, and the padding token to set in the copy.
 
-    A named one is taken as it is; the demo model's only when it has as many tokens as the text encoder. TrainerError
-    when there is none.
+    Those in `config_dir` are copied as they are. `tokenizer_dir`, and the demo model's if it has as many tokens as the
+    text encoder, serve for every family, since all use CLIP's vocabulary and differ only in padding. TrainerError when
+    there is none.
     """
-    if tokenizer_dir is not None:
-        if size(Path(tokenizer_dir)) is None:
-            raise no_tokenizer(f"none in {tokenizer_dir}")
-        return dict.fromkeys(family.tokenizers, Path(tokenizer_dir))
-    if config_dir is not None:
+    source = Path(tokenizer_dir) if tokenizer_dir is not None else None
+    if source is None and config_dir is not None:
         places = {name: Path(config_dir) / name for name in family.tokenizers}
         if all(size(place) is not None for place in places.values()):
-            return places
-    wanted, found = text_encoder.get("vocab_size"), size(_DEMO)
+            return {name: (place, None) for name, place in places.items()}
+    if source is None:
+        source = _demo(text_encoder.get("vocab_size"))
+    elif size(source) is None:
+        raise no_tokenizer(f"none in {source}")
+    return {name: (source, PADDING[family.name, name]) for name in family.tokenizers}
+
+
+def _demo(wanted: object) -> Path:
+    found = size(_DEMO)
     if found is None or found != wanted:
         raise no_tokenizer(f"{found or 'no'} tokens for the encoder's {wanted}")
-    return dict.fromkeys(family.tokenizers, _DEMO)
+    return _DEMO
 
 
 def size(folder: Path) -> int | None:
@@ -63,19 +69,19 @@ def size(folder: Path) -> int | None:
     return None
 
 
-def copy(folder: Path, out: Path, *, pad: str) -> None:
-    """Copy the tokenizer's files, with the padding token `pad` where its vocabulary has it."""
+def copy(folder: Path, out: Path, padding: str | None) -> None:
+    """Copy the tokenizer's files; set the padding token to `padding`, if given and in the vocabulary."""
     out.mkdir()
     for name in _FILES:
         if (folder / name).is_file():
             (out / name).write_bytes((folder / name).read_bytes())
-    if not _knows(folder, pad):
+    if padding is None or not _knows(folder, padding):
         return
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (out / name).is_file():
             content = read_json(out / name)
             if content.get("pad_token") is not None:
-                content["pad_token"] = pad
+                content["pad_token"] = padding
                 (out / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
