@@ -46,10 +46,11 @@ def unet(shapes: Shapes, family: str) -> Settings:
         "cross_attention_dim": shapes["middle_block.1.transformer_blocks.0.attn2.to_k.weight"][1],
         "norm_num_groups": _groups(widths),
     }
-    if depths != [1] * len(depths):
+    linear = len(shapes["middle_block.1.proj_in.weight"]) == 2
+    if depths != [1] * len(depths) or "transformer_layers_per_block" in base:
         found["transformer_layers_per_block"] = depths
-    if len(shapes["middle_block.1.proj_in.weight"]) == 2:
-        found["use_linear_projection"] = True
+    if linear or "use_linear_projection" in base:
+        found["use_linear_projection"] = linear
     if widths != base["block_out_channels"] and isinstance(base["attention_head_dim"], list):
         found["attention_head_dim"] = [max(1, width // _HEAD) for width in widths]
     if "label_emb.0.0.weight" in shapes:
