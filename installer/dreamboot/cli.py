@@ -35,7 +35,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     _readable_output()
     name = _command_name(arguments)
     parser = _parser(name)
-    args = parser.parse_args(arguments)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown and not (name and getattr(_module(name), "TAKES_UNKNOWN_OPTIONS", False)):
+        parser.error("unrecognized arguments: " + " ".join(unknown))
+    args.unknown = unknown
     if name is None:
         parser.print_help()
         return int(ExitCode.USAGE if arguments else ExitCode.DONE)

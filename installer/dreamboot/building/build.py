@@ -22,8 +22,8 @@ def build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
     environment = layout.environment(order.name)
     space.require_writable(host, layout.home)
     host.make_dir(environment.root)
-    with _only_builder(environment):
-        if is_current(host, layout, order):
+    with only_builder(environment):
+        if not order.again and is_current(host, layout, order):
             yield Event(kind=EventKind.FINISHED, stage="build", message="already built: nothing to do")
             return
         generation = _generation_to_build(host, environment, order)
@@ -78,7 +78,7 @@ def _generation_to_build(host: Host, environment: EnvironmentLayout, order: Orde
     return generation
 
 
-class _only_builder:  # noqa: N801 - reads as the phrase it is
+class only_builder:  # noqa: N801 - reads as the phrase it is: `with only_builder(environment)`
     """Holds the environment's lock; the operating system frees it when a builder dies, so it can't go stale."""
 
     def __init__(self, environment: EnvironmentLayout) -> None:

@@ -14,7 +14,11 @@ from dreamboot.values import value
 
 @value
 class Order:
-    """What is to be built, and how packages are reached. `sources`: uv arguments; `extra`: more requirements."""
+    """What is to be built, and how packages are reached.
+
+    `sources`: uv arguments. `extra`: more requirements. `locked`: the text of a pylock.toml to build from instead of
+    resolving. `again`: build even when the environment in use is already this one.
+    """
 
     plan: Plan
     name: str
@@ -23,6 +27,7 @@ class Order:
     extra: Tuple[str, ...] = ()
     offline: bool = False
     locked: str = ""
+    again: bool = False
 
     @property
     def requirements(self) -> Tuple[str, ...]:

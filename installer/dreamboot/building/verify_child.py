@@ -4,6 +4,8 @@ Arguments: the accelerate configuration, then import names. Prints one JSON obje
 {"imports": {name: version or {"error": text}}, "accelerate": "" or an error, "torch": {...}}
 """
 
+from __future__ import annotations
+
 import importlib
 import json
 import sys

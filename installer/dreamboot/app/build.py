@@ -1,0 +1,114 @@
+"""Build: machine and wish become a plan, the plan an environment."""
+
+from __future__ import annotations
+
+from typing import Iterator, Optional, Sequence, Tuple, Union
+
+from dreamboot.app.context import Context
+from dreamboot.app.environment import order_for
+from dreamboot.building import generations
+from dreamboot.building.build import build as run_build
+from dreamboot.building.layout import Layout
+from dreamboot.building.steps import describe, steps
+from dreamboot.model import (
+    DreambootError,
+    Event,
+    EventKind,
+    ExitCode,
+    Machine,
+    Plan,
+    Problem,
+    Refusal,
+    Report,
+    Wish,
+)  # fmt: skip
+from dreamboot.values import to_json
+
+DEFAULT = "default"
+
+
+def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine, Plan]]]:
+    """Detect and plan; the last item is (machine, plan). Raises `DreambootError` (refused) when nothing fits."""
+    from dreamboot import catalog, planning
+
+    yield Event(kind=EventKind.STARTED, stage="detect", message="what this machine is")
+    machine = context.machine()
+    yield Event(kind=EventKind.FINISHED, stage="detect", message=summary(machine))
+    decision = planning.plan(machine, wish, catalog.load())
+    if isinstance(decision, Refusal):
+        raise DreambootError(decision.problem, exit_code=ExitCode.REFUSED)
+    yield Event(kind=EventKind.STARTED, stage="plan", message=one_line(decision))
+    for choice in decision.because:
+        yield Event(kind=EventKind.LINE, stage="plan", message=f"{choice.topic}: {choice.value} - {choice.reason}")
+    for warning in decision.warnings:
+        yield Event(kind=EventKind.LINE, stage="plan", message=f"note: {warning}", data={"important": True})
+    yield machine, decision
+
+
+def build(
+    context: Context, wish: Wish, name: str = DEFAULT, extra: Sequence[str] = ()
+) -> Iterator[Union[Event, Report]]:
+    """The use case behind `dreamboot build`."""
+    plan: Optional[Plan] = None
+    for item in decide(context, wish):
+        if isinstance(item, Event):
+            yield item
+        else:
+            plan = item[1]
+    if plan is None:
+        raise RuntimeError("planning ended without a plan")
+    order = order_for(context, plan, name, extra)
+    if context.dry_run:
+        todo = tuple(describe(step) for step in steps(plan, order.requirements))
+        yield Report(command="build", data={"schema": 1, "plan": to_json(plan), "steps": list(todo)}, messages=todo)
+        return
+    if not agreed(context, plan):
+        yield declined("build")
+        return
+    layout = Layout(home=context.home)
+    yield from run_build(context.host, layout, order)
+    environment = generations.require(context.host, layout, name)
+    yield Report(
+        command="build",
+        data={"schema": 1, "environment": to_json(environment), "path": environment.path},
+        messages=(f"Environment {name}: {environment.path}",),
+    )
+
+
+def agreed(context: Context, plan: Plan) -> bool:
+    """`--yes`, or nobody to ask, or a yes to what it will cost."""
+    if not context.interactive:
+        return True
+    return context.confirm(f"Build this environment? {cost(plan)}")
+
+
+def declined(command: str) -> Report:
+    """The report of a change that the user did not want."""
+    problem = Problem(id="declined", what="Nothing was changed.", cause="You said no.")
+    data = {"schema": 1, "declined": True}
+    return Report(command=command, data=data, exit_code=ExitCode.REFUSED, problem=problem)
+
+
+def summary(machine: Machine) -> str:
+    """The machine in one line."""
+    gpus = ", ".join(gpu.name for gpu in machine.gpus if not gpu.integrated) or "no GPU"
+    ram = f"{machine.ram_total_mib / 1024:.0f} GiB RAM" if machine.ram_total_mib else "RAM unknown"
+    system = machine.distribution or f"{machine.os} {machine.os_version}".strip()
+    return f"{system}, {machine.arch}, {machine.cpu_cores} cores, {ram}, {gpus}"
+
+
+def one_line(plan: Plan) -> str:
+    """The plan in one line."""
+    return f"Python {plan.python}, torch {plan.torch.local_version} from {plan.torch.source.value}, {plan.device}"
+
+
+def cost(plan: Plan) -> str:
+    """What a plan will take, in words; unknown parts are left out."""
+    parts = []
+    if plan.cost.download_bytes:
+        parts.append(f"up to {plan.cost.download_bytes / 1e6:.0f} MB to download")
+    if plan.cost.disk_bytes:
+        parts.append(f"{plan.cost.disk_bytes / 1e9:.1f} GB on disk")
+    if plan.cost.seconds:
+        parts.append(f"about {max(1, round(plan.cost.seconds / 60))} min")
+    return ", ".join(parts)

@@ -1,0 +1,202 @@
+"""Environments that were built: list, show, compare, roll back, repair, remove, collect garbage."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+
+from dreamboot.app.context import Context
+from dreamboot.app.environment import order_for
+from dreamboot.building import generations, journal
+from dreamboot.building.build import build, only_builder
+from dreamboot.building.layout import EnvironmentLayout, Layout
+from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem, Report
+from dreamboot.values import parse_toml, to_json
+
+
+def list_environments(context: Context) -> Iterator[Union[Event, Report]]:
+    """All environments with their generations."""
+    layout = Layout(home=context.home)
+    found = []
+    for name in context.host.list_dir(layout.environments):
+        entries = generations.list_generations(context.host, layout.environment(name))
+        found.append({"name": name, "generations": to_json(entries)})
+    yield Report(command="env", data={"schema": 1, "environments": found})
+
+
+def show(context: Context, name: str) -> Iterator[Union[Event, Report]]:
+    """One environment: path, plan, packages, how long each step took."""
+    layout = Layout(home=context.home)
+    built = generations.require(context.host, layout, name)
+    environment = layout.environment(name)
+    generation = environment.generation(built.generation)
+    plan = generations.read_plan(context.host, environment, built.generation)
+    data: Dict[str, Any] = {
+        "schema": 1,
+        "environment": to_json(built),
+        "path": built.path,
+        "plan": to_json(plan) if plan else None,
+        "packages": locked_versions(context, environment, built.generation),
+        "seconds": journal.durations(context.host, generation),
+        "generations": to_json(generations.list_generations(context.host, environment)),
+    }
+    yield Report(command="env", data=data)
+
+
+def locked_versions(context: Context, environment: EnvironmentLayout, number: int) -> Dict[str, str]:
+    """Name → version of everything that a generation's lock names."""
+    text = context.host.read_text(environment.generation(number).pylock) or ""
+    try:
+        packages = parse_toml(text).get("packages", ())
+    except ValueError:
+        return {}
+    return {str(package["name"]): str(package.get("version", "")) for package in packages}
+
+
+def diff(context: Context, one: str, other: str) -> Iterator[Union[Event, Report]]:
+    """What changed between two environments, or two generations written NAME@N."""
+    left, right = (_versions_of(context, name) for name in (one, other))
+    changed = {
+        name: {"from": left.get(name), "to": right.get(name)}
+        for name in sorted({*left, *right})
+        if left.get(name) != right.get(name)
+    }
+    yield Report(command="env", data={"schema": 1, "from": one, "to": other, "changed": changed})
+
+
+def _versions_of(context: Context, name: str) -> Dict[str, str]:
+    environment, number = find(context, name)
+    return locked_versions(context, environment, number)
+
+
+def find(context: Context, name: str) -> Tuple[EnvironmentLayout, int]:
+    """ "default" (the generation in use) or "default@3"; raises `DreambootError` when it is not there."""
+    layout = Layout(home=context.home)
+    base, _, digits = name.partition("@")
+    environment = layout.environment(base)
+    if not digits:
+        return environment, generations.require(context.host, layout, base).generation
+    if not digits.isdigit() or int(digits) not in generations.numbers(context.host, environment):
+        known = ", ".join(str(number) for number in generations.numbers(context.host, environment)) or "none"
+        raise DreambootError(
+            Problem(
+                id="generation-missing",
+                what=f"The environment {base} has no generation {digits}.",
+                cause=f"It has: {known}.",
+                hint="dreamboot env list",
+            )
+        )
+    return environment, int(digits)
+
+
+def rollback(context: Context, name: str, number: Optional[int]) -> Iterator[Union[Event, Report]]:
+    """Use an earlier complete generation again: the newest before the one in use, or `number`."""
+    environment = Layout(home=context.home).environment(name)
+    with only_builder(environment):
+        known = generations.list_generations(context.host, environment)
+        current = generations.current_number(context.host, environment)
+        complete = [entry.number for entry in known if entry.complete]
+        earlier = [entry for entry in complete if current is not None and entry < current]
+        target = number if number is not None else (earlier[-1] if earlier else None)
+        if target is None or target not in complete:
+            raise DreambootError(
+                Problem(
+                    id="nothing-to-roll-back",
+                    what=f"The environment {name} has no such generation to go back to.",
+                    cause=f"In use is {current}; complete are {', '.join(map(str, complete)) or 'none'}.",
+                    hint="dreamboot env list",
+                )
+            )
+        generations.switch(context.host, environment, target)
+    message = f"{name}: generation {target} is in use (before: {current})"
+    yield Report(command="env", data={"schema": 1, "from": current, "to": target}, messages=(message,))
+
+
+def remove(context: Context, name: str) -> Iterator[Union[Event, Report]]:
+    """Remove an environment with all generations; models and runs stay."""
+    environment = Layout(home=context.home).environment(name)
+    if not context.host.is_dir(environment.root):
+        raise DreambootError(
+            Problem(
+                id="environment-missing",
+                what=f"There is no environment named {name}.",
+                cause=f"{environment.root} does not exist.",
+                hint="dreamboot env list",
+            )
+        )
+    if not context.dry_run and not context.confirm(f"Remove the environment {name}? Models and runs stay."):
+        yield _not_agreed(f"dreamboot env remove {name} --yes")
+        return
+    with only_builder(environment):
+        # The pointer goes first: a removal that is cut short leaves nothing that looks usable.
+        context.host.remove(environment.pointer)
+        context.host.remove(environment.generations)
+    context.host.remove(environment.root)
+    yield Report(command="env", data={"schema": 1, "removed": name}, messages=(f"Removed {name}.",))
+
+
+def _not_agreed(command: str) -> Report:
+    problem = Problem(id="not-confirmed", what="Nothing was changed.", cause="It was not confirmed.", hint=command)
+    return Report(command="env", data={"schema": 1, "problem": to_json(problem)}, exit_code=ExitCode.REFUSED,
+                  problem=problem)  # fmt: skip
+
+
+def repair(context: Context, name: str) -> Iterator[Union[Event, Report]]:
+    """Build the environment's own plan and lock again as a new generation, and switch to it."""
+    layout = Layout(home=context.home)
+    environment, number = find(context, name)
+    plan = generations.read_plan(context.host, environment, number)
+    lock = context.host.read_text(environment.generation(number).pylock)
+    if plan is None or lock is None:
+        raise DreambootError(
+            Problem(
+                id="environment-unreadable",
+                what=f"The environment {name} can't be built again from its own records.",
+                cause="Its plan.json or pylock.toml is missing.",
+                hint="dreamboot build --yes",
+            )
+        )
+    yield from build(context.host, layout, order_for(context, plan, name, locked=lock, again=True))
+    yield Report(
+        command="env",
+        data={"schema": 1, "environment": to_json(generations.require(context.host, layout, name))},
+        messages=(f"{name} was built again from its lock.",),
+    )
+
+
+def collect_garbage(context: Context, keep: int = 2) -> Iterator[Union[Event, Report]]:
+    """Remove all but the newest `keep` complete generations of each environment, and wheels that no lock names."""
+    layout = Layout(home=context.home)
+    freed: List[str] = []
+    named = set()
+    for name in context.host.list_dir(layout.environments):
+        environment = layout.environment(name)
+        with only_builder(environment):
+            current = generations.current_number(context.host, environment)
+            entries = generations.list_generations(context.host, environment)
+            older = sorted(entry.number for entry in entries if entry.complete and entry.number != current)
+            kept = {current, *older[max(0, len(older) - keep + 1) :]}
+            for entry in entries:
+                generation = environment.generation(entry.number)
+                if entry.number in kept:
+                    named |= _locked_hashes(context, environment, entry.number)
+                else:
+                    context.host.remove(generation.path)
+                    freed.append(str(generation.path))
+    for prefix in context.host.list_dir(layout.wheels):
+        for sha256 in context.host.list_dir(layout.wheels / prefix):
+            if sha256 not in named:
+                context.host.remove(layout.wheels / prefix / sha256)
+                freed.append(str(layout.wheels / prefix / sha256))
+    yield Event(kind=EventKind.LINE, stage="gc", message=f"{len(freed)} folders")
+    yield Report(command="env", data={"schema": 1, "removed": freed}, messages=(f"Removed {len(freed)} folders.",))
+
+
+def _locked_hashes(context: Context, environment: EnvironmentLayout, number: int) -> set[str]:
+    text = context.host.read_text(environment.generation(number).pylock) or ""
+    try:
+        packages = parse_toml(text).get("packages", ())
+    except ValueError:
+        return set()
+    return {
+        str(wheel.get("hashes", {}).get("sha256", "")) for package in packages for wheel in package.get("wheels", ())
+    }

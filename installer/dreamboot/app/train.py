@@ -1,0 +1,169 @@
+"""Train: a run folder with its configuration, checked, then `accelerate launch` in the environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+from dreamboot.app.context import Context
+from dreamboot.app.environment import plan_of
+from dreamboot.building import generations
+from dreamboot.building.layout import Layout
+from dreamboot.launching import trainer
+from dreamboot.launching.follow import follow
+from dreamboot.model import DreambootError, Environment, Event, EventKind, Plan, Problem, Report
+from dreamboot.values import value
+
+# The check decodes every photo: thousands of large ones on a slow disk take minutes.
+CHECK_SECONDS = 900.0
+
+
+@value
+class Run:
+    """One training run: its folder, the environment that runs it, and settings that are written into its file."""
+
+    folder: Path
+    environment: Environment
+    plan: Plan
+    settings: Tuple[str, ...] = ()
+
+    @property
+    def config(self) -> Path:
+        """The run's configuration file."""
+        return self.folder / "config.toml"
+
+
+def train(
+    context: Context, *, config: Optional[Path], settings: Sequence[str], environment: str, output: Optional[Path]
+) -> Iterator[Union[Event, Report]]:
+    """The use case behind `dreamboot train`. `settings` are `key=value` texts over the file's."""
+    layout = Layout(home=context.home)
+    built = generations.require(context.host, layout, environment)
+    if config is not None and not context.host.exists(config):
+        raise DreambootError(
+            Problem(
+                id="config-missing",
+                what=f"There is no configuration file {config}.",
+                cause="The path is wrong, or the file was moved.",
+                hint="dreamboot train --help   (every setting is also a flag)",
+            )
+        )
+    folder = output or (config.parent if config else layout.runs / "train")
+    run = Run(folder=folder.absolute(), environment=built, plan=plan_of(context, built), settings=tuple(settings))
+    if context.dry_run:
+        command = trainer.launch_command(built, run.plan.accelerate, ["train", "--config", str(run.config)])
+        yield Report(command="train", data={"schema": 1, "command": command}, messages=(" ".join(command),))
+        return
+    yield from run_training(context, run, base=config)
+    yield finished_report("train", run)
+
+
+def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Iterator[Event]:
+    """Write the configuration, check it and everything that it names, train. Raises `DreambootError`."""
+    place = trainer.place_trainer(context.host, Layout(home=context.home))
+    variables = trainer.trainer_environment(context.host, place, run.plan)
+    context.host.make_dir(run.folder)
+    with _only_run(run.folder):
+        yield Event(kind=EventKind.STARTED, stage="check", message="photos, model, settings and free space")
+        write_config(context, run, variables, base)
+        _ask(context, run, variables, ["check", "--config", str(run.config), "--json"])
+        yield Event(kind=EventKind.FINISHED, stage="check")
+        arguments = ["train", "--config", str(run.config)]
+        command = trainer.launch_command(run.environment, run.plan.accelerate, arguments)
+        log = run.folder / "trainer.log"
+        events = follow_from(context, command, variables, run.folder / "events.jsonl", log)
+        yield from events
+
+
+def follow_from(
+    context: Context, command: Sequence[str], variables: Dict[str, str], events: Path, log: Path
+) -> Iterator[Event]:
+    """Start `command` and follow what it writes to `events`."""
+    child = context.host.spawn(command, env=variables, output=log)
+    yield from follow(context.host, child, events, log)
+
+
+def write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> None:
+    """The whole, resolved configuration, made by the trainer's own schema. An unchanged file stays as it is."""
+    arguments = ["init", "--config", str(run.config), "--json"]
+    if base is not None and base.absolute() != run.config:
+        arguments += ["--from", str(base.absolute())]
+    for setting in run.settings:
+        arguments += ["--set", setting]
+    _ask(context, run, variables, arguments)
+
+
+def _ask(context: Context, run: Run, variables: Dict[str, str], arguments: List[str]) -> None:
+    """Run a short trainer command; its Problem becomes ours."""
+    done = context.host.run(trainer.direct_command(run.environment, arguments), env=variables, timeout=CHECK_SECONDS)
+    if done.ok:
+        return
+    problem = _problem_in(done.stdout)
+    if problem is None:
+        said = " ".join((done.stderr or done.stdout).split()[-80:])
+        problem = Problem(
+            id="trainer-check-failed",
+            what="The trainer could not check this run.",
+            cause=f"It ended with code {done.returncode}: {said}",
+            hint="dreamboot doctor",
+        )
+    raise DreambootError(problem)
+
+
+def _problem_in(text: str) -> Optional[Problem]:
+    """The first Problem of a `--json` answer; the others are told with it."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    problems = data.get("problems") or ([data["problem"]] if data.get("problem") else [])
+    if not problems:
+        return None
+    first = {key: str(problems[0].get(key, "")) for key in ("id", "what", "cause", "hint", "link")}
+    if len(problems) > 1:
+        first["cause"] += (
+            f" (and {len(problems) - 1} more: " + "; ".join(str(p.get("what")) for p in problems[1:4]) + ")"
+        )
+    return Problem(**first)
+
+
+def finished_report(command: str, run: Run) -> Report:
+    """Where everything is."""
+    folder = run.folder
+    results = {
+        "model": str(folder / "model"),
+        "checkpoint": str(folder / "model.safetensors"),
+        "before_after": str(folder / "samples" / "before_after.png"),
+        "loss_plot": str(folder / "plots" / "loss.png"),
+        "config": str(run.config),
+    }
+    present = {name: path for name, path in results.items() if Path(path).exists()}
+    return Report(command=command, data={"schema": 1, "run": str(folder), **present}, messages=tuple(present.values()))
+
+
+class _only_run:  # noqa: N801 - reads as the phrase it is
+    """One training per run folder; the operating system frees the lock when its holder dies."""
+
+    def __init__(self, folder: Path) -> None:
+        import filelock
+
+        self._lock = filelock.FileLock(str(folder / "run.lock"), timeout=0)
+
+    def __enter__(self) -> None:
+        import filelock
+
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as busy:
+            raise DreambootError(
+                Problem(
+                    id="run-busy",
+                    what="Another dreamboot is training in this run folder right now.",
+                    cause=f"It holds {self._lock.lock_file}.",
+                    hint="Wait for it, or train elsewhere: --output FOLDER",
+                )
+            ) from busy
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

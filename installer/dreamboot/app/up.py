@@ -1,0 +1,171 @@
+"""Up: the whole way from a bare machine to a trained, exported model."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+
+from dreamboot.app.build import DEFAULT, cost, decide, declined, one_line, summary
+from dreamboot.app.context import Context
+from dreamboot.app.environment import order_for
+from dreamboot.app.train import Run, finished_report, run_training
+from dreamboot.building import generations
+from dreamboot.building.build import build as run_build
+from dreamboot.building.layout import Layout
+from dreamboot.building.steps import describe, steps
+from dreamboot.launching.trainer import trainer_source
+from dreamboot.model import DreambootError, Event, Machine, Plan, Problem, Report, Wish
+from dreamboot.values import canonical, parse_toml, to_json, value
+
+DEMO = "demo"
+RARE_WORD = "sks"
+# The community's copy of SD 1.5, the base of the seed's recipe; see docs/how-to/your-own-photos.md.
+DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".avif")
+
+
+@value
+class Subject:
+    """What is to be taught. `photos` None: the built-in demo subject. `model` "": decided from `photos`."""
+
+    photos: Optional[Path] = None
+    class_noun: str = ""
+    token: str = RARE_WORD
+    model: str = ""
+    output: Optional[Path] = None
+    settings: Tuple[str, ...] = ()
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the built-in subject is taught."""
+        return self.photos is None
+
+
+def up(context: Context, subject: Subject, wish: Wish, name: str = DEFAULT) -> Iterator[Union[Event, Report]]:
+    """The use case behind `dreamboot up`."""
+    begun = time.monotonic()
+    require_subject(context, subject)
+    machine, plan = None, None
+    for item in decide(context, wish):
+        if isinstance(item, Event):
+            yield item
+        else:
+            machine, plan = item
+    if machine is None or plan is None:
+        raise RuntimeError("planning ended without a plan")
+    order = order_for(context, plan, name)
+    layout = Layout(home=context.home)
+    settings = run_settings(subject, plan)
+    folder = run_folder(layout, subject, settings)
+    if context.dry_run:
+        todo = (*map(describe, steps(plan, order.requirements)), f"train: in {folder}")
+        yield Report(command="up", data={"schema": 1, "plan": to_json(plan), "steps": list(todo)}, messages=todo)
+        return
+    overview = summary_lines(machine, plan, subject, folder)
+    if context.interactive and not context.confirm("\n".join((*overview, "Start?"))):
+        yield declined("up")
+        return
+    yield from run_build(context.host, layout, order)
+    environment = generations.require(context.host, layout, name)
+    run = Run(folder=folder, environment=environment, plan=plan, settings=settings)
+    yield from run_training(context, run)
+    report = finished_report("up", run)
+    minutes = (time.monotonic() - begun) / 60
+    data: Dict[str, Any] = {**report.data, "minutes": round(minutes, 2), "environment": to_json(environment)}
+    yield Report(command="up", data=data, messages=(*report.messages, f"{minutes:.1f} minutes in all"))
+
+
+def require_subject(context: Context, subject: Subject) -> None:
+    """Refuse what can be seen to be wrong before anything is downloaded. The trainer checks every photo later."""
+    if subject.photos is None:
+        return
+    names = context.host.list_dir(subject.photos)
+    hint = "dreamboot up --photos FOLDER --class dog"
+    if not context.host.is_dir(subject.photos):
+        raise DreambootError(
+            Problem(
+                id="photos-missing",
+                what=f"There is no folder {subject.photos}.",
+                cause="The path is wrong, or it is a file.",
+                hint=hint,
+            )
+        )
+    if not any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+        raise DreambootError(
+            Problem(
+                id="photos-none",
+                what=f"There are no photos in {subject.photos}.",
+                cause=f"It holds {len(names)} entries, none of them named like an image (.jpg, .png, .webp ...).",
+                hint=hint,
+            )
+        )
+    if not subject.class_noun:
+        raise DreambootError(
+            Problem(
+                id="class-missing",
+                what="Say what kind of thing the photos show.",
+                cause="Prior preservation needs the class of the subject: a plain noun such as dog, man, woman, vase.",
+                hint=f"dreamboot up --photos {subject.photos} --class dog",
+            )
+        )
+
+
+def run_settings(subject: Subject, plan: Plan) -> Tuple[str, ...]:
+    """The run's settings as `key=value`; the subject's own win over the machine's preset, the user's over all."""
+    chosen: Dict[str, Any] = dict(plan.preset.settings)
+    if plan.preset.mixed_precision:
+        chosen["mixed_precision"] = plan.preset.mixed_precision
+    if subject.is_demo:
+        chosen.update(demo_recipe())
+    else:
+        noun = subject.class_noun
+        article = "an" if noun[:1].lower() in "aeiou" else "a"
+        chosen.update(
+            instance_data_dir=str(Path(subject.photos or "").absolute()),
+            instance_prompt=f"a photo of {subject.token} {noun}",
+            class_prompt=f"a photo of {article} {noun}",
+            pretrained_model_name_or_path=subject.model or DEFAULT_MODEL,
+        )
+    return tuple(f"{key}={_text(item)}" for key, item in chosen.items()) + subject.settings
+
+
+def demo_recipe() -> Mapping[str, Any]:
+    """The settings found by experiment for the built-in model and subject (docs/demo-model.md)."""
+    recipe = trainer_source() / "demo" / "recipe.toml"
+    return parse_toml(recipe.read_text(encoding="utf-8"))
+
+
+def _text(item: Any) -> str:
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    return str(item)
+
+
+def run_folder(layout: Layout, subject: Subject, settings: Tuple[str, ...]) -> Path:
+    """Where the run goes: the same wish goes on in the same folder, another one gets its own."""
+    if subject.output is not None:
+        return subject.output.absolute()
+    name = DEMO if subject.is_demo else f"{subject.token}-{subject.class_noun}".replace(" ", "-").lower()
+    return layout.runs / f"{name}-{hashlib.sha256(canonical(settings).encode()).hexdigest()[:6]}"
+
+
+def summary_lines(machine: Machine, plan: Plan, subject: Subject, folder: Path) -> List[str]:
+    """What will happen, before it does: for the wizard and the log."""
+    taught = (
+        "the built-in demo subject"
+        if subject.is_demo
+        else f"{subject.photos} as '{subject.token} {subject.class_noun}'"
+    )
+    vram = plan.preset.predicted_vram_mib
+    return [
+        f"Machine:     {summary(machine)}",
+        f"Environment: {one_line(plan)}",
+        f"Cost:        {cost(plan) or 'nothing to download'}",
+        f"Teaches:     {taught}",
+        f"Peak memory: {vram} MiB of VRAM"
+        if vram and plan.device != "cpu"
+        else "Peak memory: on the CPU, about 2 GiB of RAM",
+        f"Results in:  {folder}",
+    ]

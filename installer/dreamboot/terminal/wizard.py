@@ -1,0 +1,60 @@
+"""The questions of `dreamboot up`: at most four here and the final yes, each with a detected default."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Optional
+
+from dreamboot.app.up import DEFAULT_MODEL, IMAGE_SUFFIXES, RARE_WORD, Subject
+
+DEMO_CHOICE = "The built-in demo: a small model learns a drawn character (a few minutes, no model download)"
+OWN_CHOICE = "My own photos"
+
+
+def ask(given: Subject) -> Subject:
+    """Ask for what the arguments leave open. Raises KeyboardInterrupt when the person leaves."""
+    import questionary
+
+    if given.photos is None:
+        what = _answer(questionary.select("What should the model learn?", choices=[DEMO_CHOICE, OWN_CHOICE]))
+        if what == DEMO_CHOICE:
+            return given
+        path = questionary.path(
+            "Folder with 5 to 30 photos of one subject:", only_directories=True, validate=photos_fault
+        )
+        given = dataclasses.replace(given, photos=Path(_answer(path)).expanduser())
+    if not given.class_noun:
+        noun = questionary.text(
+            "What is it? A plain noun:", default=guess_noun(given.photos), validate=lambda text: bool(text.strip())
+        )
+        given = dataclasses.replace(given, class_noun=_answer(noun).strip())
+    if not given.model:
+        model = questionary.text("Base model (a model id, folder or checkpoint file):", default=DEFAULT_MODEL)
+        given = dataclasses.replace(given, model=_answer(model).strip() or DEFAULT_MODEL)
+    return given
+
+
+def photos_fault(text: str) -> bool | str:
+    """True, or what is wrong with a folder of photos."""
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        return "There is no such folder."
+    count = sum(1 for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return True if count else "There are no images in it (.jpg, .png, .webp ...)."
+
+
+def guess_noun(photos: Optional[Path]) -> str:
+    """The folder's name is often the answer: "sks_dog", "my dog", "photos of dog" → "dog"."""
+    words = (photos.name if photos else "").replace("_", " ").replace("-", " ").lower().split()
+    words = [
+        word for word in words if word.isalpha() and word not in (RARE_WORD, "my", "photos", "images", "pictures", "of")
+    ]
+    return words[-1] if words else ""
+
+
+def _answer(question: Any) -> str:
+    answer = question.ask()
+    if answer is None:
+        raise KeyboardInterrupt
+    return str(answer)
