@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None of its own: `--assume`, `--offline` and `--json` are common to all commands."""
 
 
-def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Report]]:
+def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Report]]:  # noqa: ARG001 - of all commands
     """The use case."""
     from dreamboot.app.detect import detect
 
