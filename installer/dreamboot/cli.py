@@ -33,9 +33,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command; returns the exit code (see `ExitCode`)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _readable_output()
-    name = _command_name(arguments)
+    # Common options may stand anywhere, also after the verb of a command: they are taken out first.
+    common, rest = _common_parser().parse_known_args(arguments)
+    name = _command_name(rest)
     parser = _parser(name)
-    args, unknown = parser.parse_known_args(arguments)
+    args, unknown = parser.parse_known_args(rest, common)
     if unknown and not (name and getattr(_module(name), "TAKES_UNKNOWN_OPTIONS", False)):
         parser.error("unrecognized arguments: " + " ".join(unknown))
     args.unknown = unknown
@@ -64,46 +66,40 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return _show_problem(_unexpected(error), ExitCode.PROBLEM, args)
 
 
-def _command_name(arguments: List[str]) -> Optional[str]:
-    """The first word that names a command; options that take a value before it are stepped over."""
-    skip = False
-    for word in arguments:
-        if skip:
-            skip = False
-        elif word in ("--home", "--assume"):
-            skip = True
-        elif not word.startswith("-"):
-            return word if word in COMMANDS else None
-    return None
+def _command_name(words: List[str]) -> Optional[str]:
+    """The first word that is no option, when it names a command."""
+    first = next((word for word in words if not word.startswith("-")), None)
+    return first if first in COMMANDS else None
 
 
 def _parser(name: Optional[str]) -> argparse.ArgumentParser:
     """The parser with all commands named, but only `name`'s options loaded."""
-    # Options stand before or after the command; SUPPRESS keeps the second reading from undoing the first.
-    common = argparse.ArgumentParser(add_help=False)
-    _add_common(common)
+    shown = [_common_parser()]
+    for action in shown[0]._actions:
+        action.default = argparse.SUPPRESS
     parser = argparse.ArgumentParser(
         prog="dreamboot",
         description="From a bare machine to a trained DreamBooth model.",
         epilog="More: dreamboot COMMAND --help. Exit codes: 0 done, 1 a problem, 2 usage, 3 refused, 130 stopped.",
+        parents=shown,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"dreamboot {__version__}")
-    _add_common(parser)
-    parser.set_defaults(home=None, assume=None, json=False, yes=False, dry_run=False, offline=False, debug=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command, text in COMMANDS.items():
-        sub = commands.add_parser(command, help=text, description=f"{text[:1].upper()}{text[1:]}.", parents=[common])
+        description = f"{text[:1].upper()}{text[1:]}."
+        sub = commands.add_parser(command, help=text, description=description, parents=shown, allow_abbrev=False)
         if command == name:
             _module(command).add_arguments(sub)
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _common_parser() -> argparse.ArgumentParser:
     """Flags that every command has."""
-    suppress = argparse.SUPPRESS
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("common options")
-    group.add_argument("--home", type=Path, default=suppress, help="where dreamboot keeps everything (DREAMBOOT_HOME)")
-    group.add_argument("--assume", type=Path, default=suppress, metavar="FILE", help="a stated machine (TOML or JSON)")
+    group.add_argument("--home", type=Path, help="where dreamboot keeps everything (DREAMBOOT_HOME)")
+    group.add_argument("--assume", type=Path, metavar="FILE", help="a stated machine (TOML or JSON)")
     for names, text in (
         (("--json",), "print one JSON document"),
         (("--yes", "-y"), "take every default, ask nothing"),
@@ -111,7 +107,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         (("--offline",), "use no network"),
         (("--debug",), "show tracebacks and every line"),
     ):
-        group.add_argument(*names, action="store_true", default=suppress, help=text)
+        group.add_argument(*names, action="store_true", help=text)
+    return parser
 
 
 def _module(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - modules have no nameable type
