@@ -280,12 +280,16 @@ class Choice:
 
 @value
 class TorchBuild:
-    """The torch wheel of a plan: "2.13.0", tag "cpu", and the source that has it."""
+    """The torch wheel of a plan: "2.13.0", tag "cpu", and the source that has it.
+
+    `plain`: the source spells the file without a local tag ("torch-2.13.0-…"), as mirrors of the default index do.
+    """
 
     version: str
     tag: str
     source: SourceKind
     url: str = ""
+    plain: bool = False
 
     @property
     def local_version(self) -> str:
@@ -293,7 +297,7 @@ class TorchBuild:
 
         The default index carries no local tag in its file names.
         """
-        if self.source is SourceKind.DEFAULT_INDEX or not self.tag or self.tag == "mps":
+        if self.plain or self.source is SourceKind.DEFAULT_INDEX or not self.tag or self.tag == "mps":
             return self.version
         return f"{self.version}+{self.tag}"
 
