@@ -89,8 +89,8 @@ def wrong_family(path: Path, wanted: str, found: str) -> TrainerError:
     return TrainerError(
         Problem(
             id="convert-wrong-family",
-            what=f"{path} is not a checkpoint of the family {wanted}.",
-            cause=f"Expected {wanted}; its tensor names are those of {found}.",
+            what=f"{path} is not a model of the family {wanted}.",
+            cause=f"Expected {wanted}; its tensor names and configs are those of {found}.",
             hint=f"dreamboot convert {path} OUT --family {found}",
         )
     )
@@ -196,3 +196,55 @@ def no_tokenizer(found: str) -> TrainerError:
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(list(names)[:_SHOWN])
     return (shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")) or "no tensors"
+
+
+def not_a_checkpoint_name(path: Path) -> TrainerError:
+    """A checkpoint was to be written under a name that is not .safetensors."""
+    return TrainerError(
+        Problem(
+            id="convert-output-name",
+            what=f"The result is a .safetensors file, and {path.name} is not named so.",
+            cause=f"Expected a name that ends in .safetensors; found {path.suffix or 'no ending'}. A .ckpt can hold "
+            "code, and every current reader takes .safetensors.",
+            hint=f"dreamboot convert SOURCE {path.with_suffix('.safetensors')}",
+        )
+    )
+
+
+def option_without_use(name: str) -> TrainerError:
+    """An option that this direction does not have."""
+    option = {"use_ema": "--ema", "tokenizer_dir": "--tokenizer", "config_dir": "--config-dir"}.get(name, name)
+    return TrainerError(
+        Problem(
+            id="convert-option-without-use",
+            what=f"{option} has no meaning in this direction.",
+            cause=f"Expected {option} only when a checkpoint file becomes a diffusers folder.",
+            hint=f"Run the same command without {option}.",
+        )
+    )
+
+
+def not_a_lora(path: Path, seen: Sequence[str]) -> TrainerError:
+    """A file in which no LoRA was found."""
+    return TrainerError(
+        Problem(
+            id="convert-not-a-lora",
+            what=f"{path} is not a LoRA that can be converted.",
+            cause="Expected names such as lora_unet_..._to_q.lora_down.weight (kohya) or unet....to_q.lora_A.weight "
+            f"(diffusers); found {_some(seen)}.",
+            hint="LyCORIS types other than LoRA and LoCon (LoHa, LoKr, IA3) have no form in diffusers: "
+            "use the file as it is.",
+        )
+    )
+
+
+def unknown_lora_layers(path: Path, names: Sequence[str]) -> TrainerError:
+    """Layers that the family's model does not have."""
+    return TrainerError(
+        Problem(
+            id="convert-unknown-lora-layers",
+            what=f"{path} has {len(names)} tensors for layers that the model does not have.",
+            cause=f"Expected layers of the published model of the family; found {_some(names)}.",
+            hint=f"Name the model it was trained on: dreamboot convert {path} OUT.safetensors --config-dir FOLDER",
+        )
+    )

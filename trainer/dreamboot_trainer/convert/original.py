@@ -15,6 +15,7 @@ from dreamboot_trainer.convert.atomic import new_file
 from dreamboot_trainer.convert.catalogue import EXTRAS_FILE, Catalogue, catalogue, open_component, open_in, read_json
 from dreamboot_trainer.convert.detect import family_of_folder
 from dreamboot_trainer.convert.families import Family
+from dreamboot_trainer.convert.faults import wrong_family
 from dreamboot_trainer.convert.report import Counter, Progress, Report
 from dreamboot_trainer.convert.writer import Planned, total_bytes, write
 
@@ -40,6 +41,7 @@ def to_original(
     out: Path,
     *,
     dtype: str = "float16",
+    family: str | None = None,
     overwrite: bool = True,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -47,12 +49,13 @@ def to_original(
     """Write the SD 1.x, 2.x or SDXL model in `folder` to the file `out`, for the web UI and ComfyUI.
 
     `dtype`: float16, bfloat16, float32 or keep (each tensor as it is); integers and the noise schedule keep theirs.
+    `family` (sd1, sd2, sdxl): refuse a model of another one.
     Memory: a few MiB, whatever the model's size. With `overwrite` an older `out` is replaced at the very end. The file
     is whole or absent, also after a kill. Raises TrainerError; then nothing was written and nothing was changed.
     """
     started, folder, out = time.monotonic(), Path(folder), Path(out)
     with ExitStack() as stack:
-        job = _prepare(stack, folder, dtype)
+        job = _prepare(stack, folder, dtype, family)
         size = total_bytes(job.tensors, job.metadata)
         config = out.with_suffix(".yaml") if job.yaml else None
         if not dry_run:
@@ -74,8 +77,10 @@ def to_original(
     )
 
 
-def _prepare(stack: ExitStack, folder: Path, wish: str) -> _Job:
+def _prepare(stack: ExitStack, folder: Path, wish: str, expected: str | None) -> _Job:
     family = family_of_folder(folder)
+    if expected is not None and expected != family.name:
+        raise wrong_family(folder, expected, family.name)
     configs = {part.folder: read_json(folder / part.folder / "config.json") for part in family.components}
     scheduler = _scheduler(folder)
     kept = _kept(stack, folder)

@@ -136,7 +136,12 @@ def test_schedule_buffers_are_register_schedules():
 
 @pytest.mark.parametrize(
     "change",
-    [{"beta_schedule": "squaredcos_cap_v2"}, {"trained_betas": [0.1]}, {"rescale_betas_zero_snr": True}, {"beta_end": None}],
+    [
+        {"beta_schedule": "squaredcos_cap_v2"},
+        {"trained_betas": [0.1]},
+        {"rescale_betas_zero_snr": True},
+        {"beta_end": None},
+    ],
 )
 def test_schedules_that_the_original_does_not_know_are_left_out(change):
     assert schedule.buffers({**infer.published("sd1")["scheduler"], **change}) == {}

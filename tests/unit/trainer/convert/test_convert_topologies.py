@@ -100,7 +100,12 @@ def test_every_autoencoder(config):
 @SETTINGS
 @given(st.integers(2, 6), st.sampled_from([8, 32]), st.integers(10, 20))
 def test_every_openclip_encoder(layers, width, vocabulary):
-    config = {"num_hidden_layers": layers, "hidden_size": width, "intermediate_size": 4 * width, "vocab_size": vocabulary}
+    config = {
+        "num_hidden_layers": layers,
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "vocab_size": vocabulary,
+    }
     shapes = original_side(openclip_text.pairs(config, projection=False))
     prefix = "cond_stage_model.model."
     shapes |= {extra.original.removeprefix(prefix): extra.shape for extra in penultimate_extras(config)}

@@ -1,0 +1,65 @@
+"""One door to all conversions: the direction follows from what the source is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dreamboot_trainer.convert.faults import not_a_checkpoint_name, not_found, option_without_use
+from dreamboot_trainer.convert.folder import from_original
+from dreamboot_trainer.convert.lora import is_lora, lora_file, lora_to_diffusers, lora_to_kohya
+from dreamboot_trainer.convert.original import to_original
+from dreamboot_trainer.convert.report import Progress, Report
+
+
+def convert(
+    source: Path,
+    output: Path,
+    *,
+    dtype: str | None = None,
+    use_ema: bool = False,
+    family: str | None = None,
+    config_dir: Path | None = None,
+    tokenizer_dir: Path | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Convert `source` to `output`.
+
+    A diffusers folder becomes a checkpoint file, a checkpoint file a diffusers folder, a LoRA with kohya's names one
+    with diffusers' names and the other way round. Raises TrainerError, also for options that don't belong to the
+    direction.
+    """
+    if not source.exists():
+        raise not_found(source)
+    adapter = lora_file(source)
+    if adapter is not None:
+        _refuse(use_ema=use_ema, tokenizer_dir=tokenizer_dir)
+        _require_safetensors(output)
+        turn = lora_to_diffusers if is_lora(adapter) == "kohya" else lora_to_kohya
+        return turn(
+            adapter, output, dtype=dtype or "keep", family=family, config_dir=config_dir, overwrite=overwrite,
+            dry_run=dry_run, progress=progress,
+        )  # fmt: skip
+    if source.is_dir():
+        _refuse(use_ema=use_ema, tokenizer_dir=tokenizer_dir, config_dir=config_dir)
+        _require_safetensors(output)
+        return to_original(
+            source, output, dtype=dtype or "float16", family=family, overwrite=overwrite, dry_run=dry_run,
+            progress=progress,
+        )  # fmt: skip
+    return from_original(
+        source, output, family=family, use_ema=use_ema, dtype=dtype or "keep", config_dir=config_dir,
+        tokenizer_dir=tokenizer_dir, overwrite=overwrite, dry_run=dry_run, progress=progress,
+    )  # fmt: skip
+
+
+def _refuse(**given: object) -> None:
+    for name, value in given.items():
+        if value:
+            raise option_without_use(name)
+
+
+def _require_safetensors(output: Path) -> None:
+    if output.suffix != ".safetensors":
+        raise not_a_checkpoint_name(output)
