@@ -47,7 +47,7 @@ def _do_fetch(site: Site) -> Iterator[Event]:
     files = _files(site)
     missing = [file for file in files if not fetching.cached(site.layout, file).exists()]
     to_fetch = sum(fetching.size_of(file) for file in missing)
-    unpacked = int(sum(fetching.size_of(file) for file in files) * space.UNPACKED)
+    unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in files)
     message = f"{to_fetch / 1e6:.0f} MB in {len(missing)} files"
     yield Event(kind=EventKind.STARTED, stage="fetch", message=message, data={"bytes": to_fetch})
     space.require_space(

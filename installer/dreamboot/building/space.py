@@ -9,9 +9,10 @@ from dreamboot.host import Host
 from dreamboot.model import DreambootError, Problem
 from dreamboot.values import value
 
-# Unpacked size over wheel size. Measured on 2026-11-23: the CPU stack of 430 MB unpacks to 1386 MB (3.2);
-# CUDA wheels hold already compressed code and unpack to about twice their size.
-UNPACKED = 3.3
+# Unpacked size over wheel size. Measured on 2026-11-23: the CPU stack of 307 MB unpacks to 1.8 GB (5.9). NVIDIA's
+# libraries are compressed code that unpacks to about twice its size (torch 2.14's 2.4 GB of them to 4.6 GB).
+UNPACKED = 6.0
+UNPACKED_NVIDIA = 2.0
 # What pip, uv and the file system itself need on top.
 SPARE_BYTES = 200 * 1024 * 1024
 
@@ -23,6 +24,11 @@ class Need:
     path: Path
     purpose: str
     bytes: int
+
+
+def unpacked_bytes(name: str, wheel_bytes: int) -> int:
+    """What a wheel of distribution `name` takes once it is installed."""
+    return int(wheel_bytes * (UNPACKED_NVIDIA if name.startswith(("nvidia-", "cuda-")) else UNPACKED))
 
 
 def require_space(host: Host, needs: Sequence[Need]) -> None:
