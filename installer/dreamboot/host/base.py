@@ -114,7 +114,10 @@ class Host(Protocol):
         """
 
     def spawn(self, argv: Sequence[str], *, env: Mapping[str, str], output: Path) -> Child:
-        """Start a program whose lines go to the file `output` and whose standard input stays open until we end."""
+        """Start a program whose lines go to the file `output` and whose standard input stays open until we end.
+
+        Ctrl-C does not end it: it shall be asked to stop, and save its work.
+        """
 
     def make_dir(self, path: Path) -> None:
         """Make a folder and its parents."""

@@ -166,9 +166,9 @@ class LocalHost:
 
     def spawn(self, argv: Sequence[str], *, env: Mapping[str, str], output: Path) -> Child:
         """Start a program that runs on; see `Host.spawn`."""
-        with Path(output).open("ab") as file:
+        with Path(output).open("ab") as file, platform.deaf_to_interrupts() as options:
             process = subprocess.Popen(
-                list(argv), stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=dict(env)
+                list(argv), stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=dict(env), **options
             )
         return LocalChild(process)
 

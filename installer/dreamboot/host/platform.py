@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 if sys.platform == "win32":
-    from dreamboot.host.windows import end_group, own_group, remove_tree, replace
+    from dreamboot.host.windows import deaf_to_interrupts, end_group, own_group, remove_tree, replace
 else:
-    from dreamboot.host.posix import end_group, own_group, remove_tree, replace
+    from dreamboot.host.posix import deaf_to_interrupts, end_group, own_group, remove_tree, replace
 
-__all__ = ["end_group", "end_tree", "own_group", "remove_tree", "replace"]
+__all__ = ["deaf_to_interrupts", "end_group", "end_tree", "own_group", "remove_tree", "replace"]
 
 
 def end_tree(process: subprocess.Popen[bytes]) -> None:

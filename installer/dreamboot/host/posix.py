@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Iterator
 
 
 def own_group() -> Dict[str, Any]:
@@ -21,6 +22,22 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+@contextlib.contextmanager
+def deaf_to_interrupts() -> Iterator[Dict[str, Any]]:
+    """Popen arguments for a child that Ctrl-C shall not end; it is asked to stop in another way.
+
+    A program that is started while SIGINT is ignored goes on ignoring it until it sets a handler of its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield {}
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield {}
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def replace(source: Path, target: Path) -> None:

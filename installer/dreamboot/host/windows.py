@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import stat
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Iterator
 
 # Sharing violations by scanners last well under a second; ten tries with growing pauses are 5.5 s in all.
 TRIES = 10
@@ -23,6 +24,12 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     from dreamboot.host.platform import end_tree
 
     end_tree(process)
+
+
+@contextlib.contextmanager
+def deaf_to_interrupts() -> Iterator[Dict[str, Any]]:
+    """Popen arguments for a child that Ctrl-C shall not end: a group of its own gets none."""
+    yield own_group()
 
 
 def replace(source: Path, target: Path) -> None:
