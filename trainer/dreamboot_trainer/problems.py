@@ -24,6 +24,11 @@ class Problem:
         return "\n  ".join(line for line in lines if line)
 
 
+def mismatch(name: str, what: str, expected: str, found: object, hint: str) -> Problem:
+    """The commonest Problem: something was expected and something else was found."""
+    return Problem(id=name, what=what, cause=f"Expected {expected}; found {found}.", hint=hint)
+
+
 class TrainerError(Exception):
     """The only exception that is meant for people. `problems` holds one or more; the first is the main one."""
 

@@ -1,0 +1,97 @@
+"""Is the model complete, whole, and of a family that is known? Nothing is unpickled here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dreamboot_trainer.checks import Checked
+from dreamboot_trainer.checks.pickles import check_pickle
+from dreamboot_trainer.families import Component, Family, family_of
+from dreamboot_trainer.model_folder import SINGLE_FILES, ModelFolder, read_folder, tensor_shapes, weight_files
+from dreamboot_trainer.problems import Problem, TrainerError
+
+
+def check_model(path: Path) -> Checked:
+    """A diffusers folder, or one file in the original layout."""
+    try:
+        if path.is_file():
+            return _single_file(path)
+        folder = read_folder(path)
+        return check_folder(folder, family_of(folder))
+    except TrainerError as error:
+        return Checked(problems=error.problems)
+
+
+def check_folder(folder: ModelFolder, family: Family) -> Checked:
+    """Every component that the family needs is there, of the right class, with whole weight files."""
+    faults = [fault for component in family.components for fault in _component(folder, component)]
+    return Checked(problems=tuple(faults))
+
+
+def check_vae(path: Path) -> Checked:
+    """A folder with a VAE of its own."""
+    config = path / "config.json"
+    if not config.is_file():
+        return Checked(problems=(_incomplete(path, "vae", "config.json", "none"),))
+    return Checked(problems=tuple(_weights(path, "vae")))
+
+
+def _single_file(path: Path) -> Checked:
+    if path.suffix not in SINGLE_FILES:
+        problem = Problem(
+            id="model-unknown-file",
+            what=f"{path} is not a model file.",
+            cause=f"Expected a folder, a .safetensors or a .ckpt file; found {path.suffix or 'no ending'}.",
+            hint="--set pretrained_model_name_or_path=FOLDER",
+        )
+        return Checked(problems=(problem,))
+    if path.suffix == ".ckpt":
+        return check_pickle(path)
+    tensor_shapes(path)
+    return Checked()
+
+
+def _component(folder: ModelFolder, component: Component) -> list[Problem]:
+    place = folder.part(component.name)
+    if component.name not in folder.parts:
+        return [
+            _incomplete(folder.path, component.name, f"{component.name} in model_index.json", ", ".join(folder.parts))
+        ]
+    if not place.is_dir():
+        return [_incomplete(folder.path, component.name, f"the folder {component.name}", "no such folder")]
+    found = folder.parts[component.name]
+    if component.classes and found not in component.classes:
+        return [_incomplete(folder.path, component.name, " or ".join(component.classes), found)]
+    if not component.weights:
+        return []
+    if component.name not in folder.configs:
+        return [_incomplete(folder.path, component.name, f"{component.name}/config.json", "no such file")]
+    return _weights(place, component.name)
+
+
+def _weights(place: Path, name: str) -> list[Problem]:
+    files = weight_files(place)
+    if not files:
+        found = ", ".join(sorted(item.name for item in place.iterdir())) or "an empty folder"
+        return [_incomplete(place.parent, name, f"weights in {name}", found)]
+    faults: list[Problem] = []
+    for path in files:
+        if not path.is_file():
+            faults.append(_incomplete(place.parent, name, f"{name}/{path.name}", "no such file"))
+        elif path.suffix == ".bin":
+            faults += check_pickle(path).problems
+        else:
+            try:
+                tensor_shapes(path)
+            except TrainerError as error:
+                faults += error.problems
+    return faults
+
+
+def _incomplete(path: Path, name: str, expected: str, found: str) -> Problem:
+    return Problem(
+        id=f"model-without-{name.replace('_', '-')}",
+        what=f"The model in {path} has no usable {name}.",
+        cause=f"Expected {expected}; found {found}.",
+        hint="Download the whole model again: hf download NAME --local-dir FOLDER",
+    )

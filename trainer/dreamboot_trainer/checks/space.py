@@ -1,0 +1,99 @@
+"""Is there room and permission for what the run will write?"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from pathlib import Path
+
+from dreamboot_trainer.checks import Checked
+from dreamboot_trainer.config import Config
+from dreamboot_trainer.families import family_of
+from dreamboot_trainer.model_folder import count_parameters, read_folder
+from dreamboot_trainer.problems import Problem, TrainerError
+
+_STATE_BYTES = {"adamw8bit": 2.1}
+"""Bytes of optimizer state per weight: two moments of 8 bits and their scales. Others: two moments of 32 bits."""
+_SAVED_BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}
+_MARGIN = 64 * 2**20
+"""Bytes for events, samples and plots, and for the file system's own use."""
+
+
+def check_space(config: Config, model: Path, run: Path) -> Checked:
+    """The run folder can be written, and its disk holds the class images, checkpoints and the model."""
+    try:
+        needed = bytes_needed(config, model)
+    except TrainerError as error:
+        return Checked(problems=error.problems)
+    return Checked(problems=(*_writable(run), *_room(run, needed)))
+
+
+def bytes_needed(config: Config, model: Path) -> int:
+    """Bytes that a whole run writes, from the model's headers and the configuration."""
+    if model.is_file():
+        size = model.stat().st_size
+        trained, everything = size // 2, size // 2
+    else:
+        folder = read_folder(model)
+        family = family_of(folder)
+        counts = {part.name: count_parameters(folder.part(part.name)) for part in family.components if part.weights}
+        trained, everything = counts[family.denoiser], sum(counts.values())
+    saved = everything * _SAVED_BYTES[config.output.save_precision] + everything * 2 * config.output.save_original
+    images = config.prior.num_class_images * config.data.resolution**2 * 2 * config.prior.with_prior_preservation
+    return int(saved + images + checkpoint_bytes(config, trained) * _checkpoints(config)) + _MARGIN
+
+
+def checkpoint_bytes(config: Config, trained: int) -> int:
+    """Bytes of one checkpoint with `trained` weights in float32 and the optimizer's state."""
+    return int(trained * (4 + _STATE_BYTES.get(config.optimizer.optimizer, 8)))
+
+
+def require_room(folder: Path, needed: int, kept: str) -> None:
+    """TrainerError when the disk under `folder` has less than `needed` bytes free; `kept` says what is safe."""
+    faults = _room(folder, needed, kept)
+    if faults:
+        raise TrainerError(*faults)
+
+
+def existing_parent(path: Path) -> Path:
+    """The nearest folder on the way up that exists."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+
+
+def _checkpoints(config: Config) -> int:
+    """Checkpoints on disk at once: those kept and the one being written."""
+    made = math.ceil(config.training.max_train_steps / config.checkpoint.checkpointing_steps)
+    limit = config.checkpoint.checkpoints_total_limit
+    return min(made, limit + 1) if limit else made
+
+
+def _writable(run: Path) -> tuple[Problem, ...]:
+    place = existing_parent(run)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return ()
+    except OSError as error:
+        return (
+            Problem(
+                id="run-not-writable",
+                what=f"The run folder {run} cannot be written.",
+                cause=f"Expected write permission in {place}; found: {error.strerror or error}.",
+                hint="Choose another folder: --set output_dir=FOLDER",
+            ),
+        )
+
+
+def _room(run: Path, needed: int, kept: str = "") -> tuple[Problem, ...]:
+    place = existing_parent(run)
+    free = shutil.disk_usage(place).free
+    if free >= needed:
+        return ()
+    return (
+        Problem(
+            id="disk-full",
+            what=f"There is not enough disk space in {place}." + (f" {kept}" if kept else ""),
+            cause=f"Expected {needed / 1e9:.2f} GB; found {free / 1e9:.2f} GB free.",
+            hint="Free some space, or choose another disk: --set output_dir=FOLDER",
+        ),
+    )

@@ -1,0 +1,225 @@
+"""The trainer's command line. Only the chosen command imports what it needs; `check` and `--help` import no torch."""
+
+# ruff: noqa: T201 - this is a face: it prints
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dreamboot_trainer.config import Config
+from dreamboot_trainer.problems import Interrupted, Problem, TrainerError
+
+DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; the exit code: 0 done, 1 a Problem (said), 2 usage, 130 interrupted."""
+    if arguments[:1] == ["convert"]:
+        from dreamboot_trainer.convert.cli import run
+
+        return run(arguments[1:])
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except TrainerError as error:
+        _say_problems(error.problems, as_json=options.json)
+        return WRONG
+    except Interrupted as stop:
+        print(f"Interrupted after step {stop.step}. The same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dreamboot_trainer", description="DreamBooth training.", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, help_text, command, adds in (
+        (
+            "train",
+            "train as the configuration says; goes on where an earlier call was stopped",
+            _train,
+            _config_arguments,
+        ),
+        (
+            "check",
+            "find what is wrong with configuration, model and photos, without training",
+            _check,
+            _config_arguments,
+        ),
+        ("resolve", "print the whole configuration as TOML", _resolve, _config_arguments),
+        ("schema", "print every key with type, default and help as JSON", _schema, _no_arguments),
+        ("sample", "generate a grid of pictures from a trained run", _sample, _sample_arguments),
+        ("compare", "put two grids side by side", _compare, _compare_arguments),
+    ):
+        sub = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
+        sub.add_argument("--json", action="store_true", help="answer in JSON")
+        adds(sub)
+        sub.set_defaults(command=command)
+    commands.add_parser("convert", help="convert between the original layout, diffusers folders and LoRA files")
+    return parser
+
+
+def _no_arguments(_: argparse.ArgumentParser) -> None:
+    return
+
+
+def _config_arguments(parser: argparse.ArgumentParser) -> None:
+    from dreamboot_trainer.config import keys
+
+    parser.add_argument("--config", type=Path, help="config.toml of the run")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="change one key"
+    )
+    flags = parser.add_argument_group("keys of the configuration")
+    for key in keys():
+        if key.name != "concepts":
+            flags.add_argument(f"--{key.name}", metavar="VALUE", default=None, help=key.help.replace("%", "%%"))
+
+
+def _sample_arguments(parser: argparse.ArgumentParser) -> None:
+    _config_arguments(parser)
+    parser.add_argument("--model", type=Path, help="model folder; the run's model/ when left out")
+    parser.add_argument("--out", type=Path, required=True, help="PNG to write")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="PNG to write")
+
+
+def read_config(options: argparse.Namespace) -> tuple[Config, Path]:
+    """The configuration of the call and the run folder."""
+    from dreamboot_trainer.config import keys
+    from dreamboot_trainer.config_read import read
+
+    flags = [f"{key.name}={value}" for key in keys() if (value := getattr(options, key.name, None)) is not None]
+    config = read(options.config, [*options.overrides, *flags])
+    if config.output.output_dir:
+        return config, Path(config.output.output_dir).expanduser()
+    return config, options.config.resolve().parent if options.config else Path.cwd()
+
+
+def _train(options: argparse.Namespace) -> int:
+    from dreamboot_trainer.check import check
+    from dreamboot_trainer.lean import lean_imports
+
+    config, run = read_config(options)
+    report = check(config, run)
+    if report.problems:
+        raise TrainerError(*report.problems)
+    run.mkdir(parents=True, exist_ok=True)
+    with lean_imports(adapters=False):
+        from dreamboot_trainer.run import train
+    for note in report.notes:
+        print(note)
+    train(config, run, (_json_line if options.json else _print_event,))
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from dreamboot_trainer.check import check
+
+    config, run = read_config(options)
+    report = check(config, run)
+    if options.json:
+        problems = [problem.to_json() for problem in report.problems]
+        print(json.dumps({"schema": 1, "problems": problems, "notes": list(report.notes)}, ensure_ascii=False))
+    else:
+        for note in report.notes:
+            print(note)
+        _say_problems(report.problems, as_json=False)
+        if not report.problems:
+            print("Nothing is wrong with configuration, model and photos.")
+    return WRONG if report.problems else DONE
+
+
+def _resolve(options: argparse.Namespace) -> int:
+    from dreamboot_trainer.config_read import dump
+
+    config, _ = read_config(options)
+    print(dump(config), end="")
+    return DONE
+
+
+def _schema(_: argparse.Namespace) -> int:
+    import dataclasses
+
+    from dreamboot_trainer.config import keys
+
+    rows = [dataclasses.asdict(key) for key in keys()]
+    print(json.dumps({"schema": 1, "keys": rows}, ensure_ascii=False, indent=1))
+    return DONE
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from dreamboot_trainer.data.concepts import model_path, subjects
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.lean import lean_imports
+    from dreamboot_trainer.model_folder import read_folder
+
+    config, run = read_config(options)
+    trained = run / "model"
+    folder = read_folder(options.model or (trained if trained.is_dir() else model_path(config)))
+    with lean_imports(adapters=False):
+        import torch
+
+        from dreamboot_trainer import backend, pipeline, sample
+
+        chosen = backend.choose(config.training.device)
+        loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME))
+    found = config.sampling.validation_prompts or tuple(
+        prompt for subject in subjects(config, run) for prompt in (subject.instance_prompt, subject.class_prompt)
+    )
+    prompts = sample.prompts_of(config.sampling, found)
+    grid = sample.make_grid(loaded, config.sampling, prompts, config.data.resolution, folder.path.name)
+    sample.write_png(grid, options.out)
+    print(json.dumps({"schema": 1, "path": str(options.out)}) if options.json else f"Written: {options.out}")
+    return DONE
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from dreamboot_trainer.sample import beside
+
+    beside(options.before, options.after, options.out)
+    print(json.dumps({"schema": 1, "path": str(options.out)}) if options.json else f"Written: {options.out}")
+    return DONE
+
+
+def _say_problems(problems: Sequence[Problem], *, as_json: bool) -> None:
+    if as_json:
+        print(
+            json.dumps(
+                {"schema": 1, "problem": problems[0].to_json(), "problems": [p.to_json() for p in problems]},
+                ensure_ascii=False,
+            )
+        )
+        return
+    for problem in problems:
+        print(problem, file=sys.stderr)
+
+
+def _json_line(record: dict[str, Any]) -> None:
+    print(json.dumps(record, ensure_ascii=False), flush=True)
+
+
+def _print_event(record: dict[str, Any]) -> None:
+    """One line per event that a person wants: training steps about 20 times per run."""
+    stage, data = record["stage"], record.get("data", {})
+    if record["event"] == "progress":
+        done, total = record["done"], record["total"]
+        if stage == "train" and (done % max(1, total // 20) == 0 or done == total):
+            print(f"step {done}/{total}  loss {data['loss']:.4f}  {data['seconds_per_step']:.2f} s/step", flush=True)
+        elif stage != "train":
+            print(f"{stage} {done}/{total} {record['unit']}", flush=True)
+    elif record.get("message"):
+        print(f"{stage}: {record['message']}", flush=True)

@@ -1,0 +1,1 @@
+"""Photos, prompts, their order, and what is kept of them in memory."""

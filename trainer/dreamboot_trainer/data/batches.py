@@ -1,0 +1,99 @@
+"""Putting samples together: latents, noise, noise level and text for one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from dreamboot_trainer import noise
+from dreamboot_trainer.data.order import Layout, Order
+from dreamboot_trainer.data.sources import Names, Source
+from dreamboot_trainer.families import Family
+
+
+@dataclass(slots=True)
+class Batch:
+    """The first `instances` rows are instance photos, the others class images.
+
+    noisy, target [B, C, h, w]; timesteps [B]; text: rows by name; sizes [B, 6].
+    """
+
+    noisy: torch.Tensor
+    target: torch.Tensor
+    timesteps: torch.Tensor
+    text: Mapping[str, torch.Tensor]
+    sizes: torch.Tensor
+    instances: int
+
+
+@dataclass(slots=True)
+class _Sample:
+    latents: torch.Tensor
+    added: torch.Tensor
+    timestep: int
+    row: int
+    sizes: tuple[int, ...]
+
+
+class Batches:
+    """Every batch of a run, looked up by step: the same arguments give the same batch, bit for bit.
+
+    `text` holds one row per prompt, `rows` says which. `prior` is None without prior preservation.
+    """
+
+    def __init__(
+        self,
+        *,
+        family: Family,
+        schedule: Any,
+        instance: Source,
+        prior: Source | None,
+        text: Mapping[str, torch.Tensor],
+        rows: Mapping[str, int],
+        layout: Layout,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._family, self._schedule = family, schedule
+        self._text, self._rows = text, rows
+        self._layout, self._seed, self._device = layout, seed, device
+        streams = (("instance", instance), ("class", prior))
+        self._streams = tuple(
+            (name, source, Order(seed=seed, stream=name, count=len(source.items)))
+            for name, source in streams
+            if source is not None
+        )
+
+    def at(self, step: int, micro: int, process: int) -> Batch:
+        """The micro-batch of an optimizer step (from 0) in one process."""
+        places = self._layout.places(step, micro, process)
+        samples = [self._sample(*stream, place) for stream in self._streams for place in places]
+        latents = torch.stack([sample.latents for sample in samples]).to(self._device)
+        added = torch.stack([sample.added for sample in samples]).to(self._device)
+        timesteps = torch.tensor([sample.timestep for sample in samples], device=self._device)
+        rows = [sample.row for sample in samples]
+        denoise = self._family.denoise
+        return Batch(
+            noisy=denoise.add_noise(self._schedule, latents, added, timesteps),
+            target=denoise.target(self._schedule, latents, added, timesteps),
+            timesteps=timesteps,
+            text={name: tensor[rows] for name, tensor in self._text.items()},
+            sizes=torch.tensor([sample.sizes for sample in samples], device=self._device),
+            instances=len(places),
+        )
+
+    def _sample(self, stream: str, source: Source, order: Order, place: int) -> _Sample:
+        names: Names = (self._seed, stream, place)
+        index = order.at(place)
+        encoded = source.encoded(index, names)
+        shape = encoded.mean.shape
+        return _Sample(
+            latents=encoded.mean + encoded.std * noise.gaussian(shape, *names, "posterior"),
+            added=noise.gaussian(shape, *names, "noise"),
+            timestep=self._family.denoise.timestep(self._schedule, *names, "timestep"),
+            row=self._rows[source.items[index].prompt],
+            sizes=encoded.sizes,
+        )

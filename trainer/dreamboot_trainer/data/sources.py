@@ -1,0 +1,83 @@
+"""Latents of photos: kept in memory, or encoded each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from dreamboot_trainer import noise
+from dreamboot_trainer.data.photos import open_photo
+from dreamboot_trainer.data.pixels import View, to_pixels, view
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from dreamboot_trainer.data.items import Item
+
+    Encode = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+Names = tuple[int | str, ...]
+
+
+@dataclass(slots=True)
+class Encoded:
+    """One view of one photo: mean and standard deviation of its latents [C, h, w] on the CPU, and its sizes."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    sizes: tuple[int, ...]
+
+
+class Source(Protocol):
+    """`items[i]` as latents. `names` name the draw: crop, flip, and which of the VAE's possible latents."""
+
+    items: Sequence[Item]
+
+    def encoded(self, index: int, names: Names) -> Encoded: ...
+
+
+class Cached:
+    """Every photo was encoded once (and once mirrored, with hflip); only the VAE's own spread is drawn each time."""
+
+    def __init__(self, items: Sequence[Item], views: Sequence[Sequence[Encoded]]) -> None:
+        self.items = items
+        self._views = views
+
+    def encoded(self, index: int, names: Names) -> Encoded:
+        """The view that this draw falls on."""
+        views = self._views[index]
+        return views[noise.coin(*names, "flip")] if len(views) > 1 else views[0]
+
+
+class Live:
+    """Photos are read, cut and encoded each time they are used."""
+
+    def __init__(self, items: Sequence[Item], encode: Encode, resolution: int, *, center: bool, hflip: bool) -> None:
+        self.items = items
+        self._encode, self._resolution = encode, resolution
+        self._center, self._hflip = center, hflip
+
+    def encoded(self, index: int, names: Names) -> Encoded:
+        """The view of this draw."""
+        image = open_photo(self.items[index].path)
+        flip = self._hflip and noise.coin(*names, "flip")
+        side = self._resolution
+        return encode_view(
+            image, view(image.size, side, side, center=self._center, flip=flip, names=names), self._encode
+        )
+
+
+def encode_views(item: Item, encode: Encode, resolution: int, *, hflip: bool) -> tuple[Encoded, ...]:
+    """The photo's central crop, and its mirror image with `hflip`."""
+    image = open_photo(item.path)
+    flips = (False, True) if hflip else (False,)
+    cuts = (view(image.size, resolution, resolution, center=True, flip=flip, names=()) for flip in flips)
+    return tuple(encode_view(image, cut, encode) for cut in cuts)
+
+
+def encode_view(image: Image, cut: View, encode: Encode) -> Encoded:
+    """One cut of one picture through the VAE."""
+    mean, std = encode(to_pixels(image, cut)[None])
+    return Encoded(mean[0].float().cpu(), std[0].float().cpu(), cut.sizes())

@@ -1,0 +1,55 @@
+"""One call of SD 1.x's UNet and what it should have answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from dreamboot_trainer import noise
+from dreamboot_trainer.families.sd1.load import NoiseSchedule
+from dreamboot_trainer.families.sd1.text import HIDDEN
+from dreamboot_trainer.problems import TrainerError, mismatch
+
+
+def predict(
+    denoiser: Any, noisy: torch.Tensor, timesteps: torch.Tensor, text: Mapping[str, torch.Tensor], _: torch.Tensor
+) -> torch.Tensor:
+    """The network's answer [B, C, h, w]."""
+    answer: torch.Tensor = denoiser(noisy, timesteps, text[HIDDEN], return_dict=False)[0]
+    return answer
+
+
+def timestep(schedule: NoiseSchedule, *names: int | str) -> int:
+    """A noise level, each as likely, drawn for these names."""
+    return noise.below(schedule.train.config.num_train_timesteps, *names)
+
+
+def add_noise(
+    schedule: NoiseSchedule, latents: torch.Tensor, added: torch.Tensor, timesteps: torch.Tensor
+) -> torch.Tensor:
+    """Latents at these noise levels."""
+    noisy: torch.Tensor = schedule.train.add_noise(latents, added, timesteps)
+    return noisy
+
+
+def target(
+    schedule: NoiseSchedule, latents: torch.Tensor, added: torch.Tensor, timesteps: torch.Tensor
+) -> torch.Tensor:
+    """The noise, or the velocity (Salimans & Ho 2022) where the model's scheduler says so."""
+    kind = schedule.train.config.prediction_type
+    if kind == "epsilon":
+        return added
+    if kind == "v_prediction":
+        velocity: torch.Tensor = schedule.train.get_velocity(latents, added, timesteps)
+        return velocity
+    raise TrainerError(
+        mismatch(
+            "model-unknown-prediction",
+            "The model's scheduler states a target that this trainer does not know.",
+            "prediction_type epsilon or v_prediction",
+            kind,
+            "Correct prediction_type in the model's scheduler/scheduler_config.json.",
+        )
+    )

@@ -1,0 +1,141 @@
+"""The training loop. It knows no model family, no optimizer and no device."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from dreamboot_trainer import losses
+from dreamboot_trainer.context import Context
+from dreamboot_trainer.data.batches import Batches
+from dreamboot_trainer.problems import Interrupted, TrainerError, mismatch
+from dreamboot_trainer.trainable import Trainable
+
+
+@dataclass(slots=True)
+class Training:
+    """What the loop works on. `wrapped` is `trainable` as accelerate prepared it."""
+
+    trainable: Trainable
+    wrapped: Any
+    optimizer: Any
+    schedule: Any
+    batches: Batches
+
+
+@dataclass(slots=True)
+class StepResult:
+    """Means over the processes of one optimizer step."""
+
+    loss: float
+    instance: float
+    prior: float | None
+    norm: float
+    interrupted: bool
+
+
+def train(
+    context: Context, training: Training, first: int, after_step: Callable[[int], None], save: Callable[[int], None]
+) -> None:
+    """Optimizer steps first+1 .. max_train_steps.
+
+    `after_step(n)` runs when n steps are done (samples); `save(n)` writes a checkpoint, at its interval, at the end,
+    and before Interrupted is raised. TrainerError on a loss that is not finite: nothing of that step is saved.
+    """
+    settings, events = context.config.training, context.events
+    training.wrapped.train()
+    for step in range(first, settings.max_train_steps):
+        started = time.perf_counter()
+        rate = training.schedule.get_last_lr()[0]
+        result = _optimizer_step(context, training, step)
+        done = step + 1
+        data = {"loss": result.loss, "learning_rate": rate, "seconds_per_step": round(time.perf_counter() - started, 6)}
+        data["peak_memory_mib"] = context.backend.peak_memory_mib(context.accelerator.device.index or 0)
+        if result.prior is not None:
+            data |= {"instance_loss": result.instance, "prior_loss": result.prior}
+        if settings.max_grad_norm:
+            data["gradient_norm"] = result.norm
+        events.progress("train", done, settings.max_train_steps, "steps", **data)
+        due = done % context.config.checkpoint.checkpointing_steps == 0 or done == settings.max_train_steps
+        if due or result.interrupted:
+            save(done)
+        if result.interrupted:
+            raise Interrupted(done)
+        after_step(done)
+
+
+def _optimizer_step(context: Context, training: Training, step: int) -> StepResult:
+    settings = context.config.training
+    count = settings.gradient_accumulation_steps
+    sums = torch.zeros(4, dtype=torch.float64)
+    for micro in range(count):
+        batch = training.batches.at(step, micro, context.process)
+        last = micro == count - 1
+        # Gradients of the earlier micro-batches stay in the process; the last one exchanges the sum.
+        with nullcontext() if last else context.accelerator.no_sync(training.wrapped):
+            answer = training.wrapped(batch.noisy, batch.timesteps, batch.text, batch.sizes)
+            each = losses.per_sample(answer, batch.target)
+            loss = losses.combine(each, batch.instances, context.config.prior.prior_loss_weight)
+            context.accelerator.backward(loss.total / count)
+        prior = loss.prior if loss.prior is not None else torch.zeros(())
+        parts = torch.stack([loss.total.detach().float().cpu(), loss.instance.float().cpu(), prior.float().cpu()])
+        sums[:3] += parts.double() / count
+    sums[3] = context.interrupts.requested
+    sums = _over_processes(context, sums)
+    has_prior = loss.prior is not None
+    _require_finite(context, sums[0].item(), step + 1)
+    norm = _clip(context, training)
+    training.optimizer.step()
+    if not getattr(training.optimizer, "step_was_skipped", False):
+        training.schedule.step()
+    training.optimizer.zero_grad()
+    total, instance, prior_loss, signal = sums.tolist()
+    return StepResult(total, instance, prior_loss if has_prior else None, norm, signal > 0)
+
+
+def _over_processes(context: Context, sums: torch.Tensor) -> torch.Tensor:
+    """The mean over the processes, on the CPU."""
+    if context.processes == 1:
+        return sums
+    shared: torch.Tensor = context.accelerator.reduce(sums.float().to(context.accelerator.device), reduction="mean")
+    return shared.double().cpu()
+
+
+def _clip(context: Context, training: Training) -> float:
+    """Scale the gradients down to max_grad_norm; the norm before. 0 where clipping is off."""
+    limit = context.config.training.max_grad_norm
+    if not limit:
+        return 0.0
+    norm = context.accelerator.clip_grad_norm_(training.wrapped.parameters(), limit)
+    value = float(norm) if norm is not None else 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _require_finite(context: Context, loss: float, step: int) -> None:
+    if math.isfinite(loss):
+        return
+    settings, rate = context.config.training, context.config.optimizer.learning_rate
+    precision = context.accelerator.mixed_precision
+    causes = [f"the learning rate {rate:g} is too high"]
+    hint = f"--set learning_rate={rate / 10:g} --set resume=never"
+    if precision == "fp16":
+        causes.insert(0, "numbers beyond the range of fp16")
+        hint = "--set mixed_precision=bf16 (or no)"
+    elif step == 1:
+        causes.insert(0, "the model's weights are damaged")
+    raise TrainerError(
+        mismatch(
+            "loss-not-finite",
+            f"The loss of step {step} of {settings.max_train_steps} is {loss}; training stopped. "
+            "The checkpoints made so far are kept.",
+            "a finite loss",
+            f"{loss}; likely {' or '.join(causes)}",
+            hint,
+        )
+    )

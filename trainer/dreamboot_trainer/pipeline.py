@@ -1,0 +1,100 @@
+"""The loaded model: the family's parts on one device, and the two things done with them outside of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dreamboot_trainer import noise
+from dreamboot_trainer.data.pixels import to_image
+from dreamboot_trainer.families import Family, TextParts
+from dreamboot_trainer.model_folder import ModelFolder
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Rows = Mapping[str, torch.Tensor]
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """One model. `autocast` wraps every call of the denoiser outside of training."""
+
+    family: Family
+    folder: ModelFolder
+    denoiser: Any
+    vae: Any
+    text: TextParts
+    schedule: Any
+    device: torch.device
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Rows:
+        """What the text encoders make of the prompts, one row each, on the device."""
+        tokens = self.family.text.tokens(self.text, prompts)
+        return {name: rows.detach() for name, rows in self.family.text.encode(self.text.encoders, tokens).items()}
+
+    @torch.no_grad()
+    def encode(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of the latents, on the device."""
+        return self.family.latents.encode(self.vae, pixels.to(self.device))
+
+    @torch.no_grad()
+    def generate(self, request: Request, text: Rows, negative: Rows) -> tuple[Image, ...]:
+        """One picture for each row of `text`, from the seeds of the request."""
+        family = self.family
+        shape = family.latents.shape(self.folder, request.height, request.width)
+        start = torch.stack([noise.gaussian(shape, "sample", seed) for seed in request.seeds]).to(self.device)
+        size = (request.height, request.width, 0, 0, request.height, request.width)
+        sizes = torch.tensor([size] * len(request.seeds), device=self.device)
+
+        def predict(*inputs: Any) -> torch.Tensor:
+            with self.autocast():
+                return family.denoise.predict(self.denoiser, *inputs)
+
+        training = self.denoiser.training
+        self.denoiser.eval()
+        latents = family.sample.denoise(
+            predict, self.schedule, start, text, negative, sizes, request.guidance, request.steps
+        )
+        self.denoiser.train(training)
+        return tuple(to_image(family.latents.decode(self.vae, one[None])[0]) for one in latents)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """How to generate: one picture per seed."""
+
+    seeds: tuple[int, ...]
+    height: int
+    width: int
+    guidance: float
+    steps: int
+
+
+def load(family: Family, folder: ModelFolder, vae: Path | None, device: torch.device) -> Pipeline:
+    """Every part in float32 on the device."""
+    loader = family.load
+    text = loader.text(folder, torch.float32)
+    for encoder in text.encoders:
+        encoder.to(device)
+    return Pipeline(
+        family=family,
+        folder=folder,
+        denoiser=loader.denoiser(folder, torch.float32).to(device),
+        vae=loader.vae(vae or folder.part("vae"), torch.float32).to(device),
+        text=text,
+        schedule=loader.noise_schedule(folder),
+        device=device,
+    )
+
+
+def repeat(rows: Rows, count: int) -> Rows:
+    """The only row of every tensor, `count` times."""
+    return {name: tensor.expand(count, *tensor.shape[1:]) for name, tensor in rows.items()}

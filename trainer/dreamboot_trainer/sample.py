@@ -1,0 +1,74 @@
+"""Sample grids: the same prompts and seeds before, during and after, so that a person can see what is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dreamboot_trainer.config import Sampling
+from dreamboot_trainer.files import replacing
+from dreamboot_trainer.pipeline import Pipeline, Request, repeat
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_GAP = 4
+_LINE = 18
+"""Pixels between pictures, and of a line of text."""
+
+
+def prompts_of(sampling: Sampling, defaults: Sequence[str]) -> tuple[str, ...]:
+    """The prompts of the grids: the configured ones, or the run's own without repeats."""
+    return sampling.validation_prompts or tuple(dict.fromkeys(prompt for prompt in defaults if prompt))
+
+
+def make_grid(pipeline: Pipeline, sampling: Sampling, prompts: Sequence[str], side: int, title: str) -> Image:
+    """One row per prompt, one column per seed."""
+    count = sampling.num_validation_images
+    request = Request(
+        seeds=tuple(sampling.validation_seed + column for column in range(count)),
+        height=side,
+        width=side,
+        guidance=sampling.guidance_scale,
+        steps=sampling.num_inference_steps,
+    )
+    negative = repeat(pipeline.embed([sampling.negative_prompt]), count)
+    rows = [pipeline.generate(request, repeat(pipeline.embed([prompt]), count), negative) for prompt in prompts]
+    return draw_grid(rows, prompts, title)
+
+
+def draw_grid(rows: Sequence[Sequence[Image]], labels: Sequence[str], title: str) -> Image:
+    """Pictures of one size, each row under its label, all under the title."""
+    from PIL import Image, ImageDraw
+
+    columns = max(len(row) for row in rows)
+    width, height = rows[0][0].size
+    canvas = Image.new(
+        "RGB", (columns * (width + _GAP) + _GAP, _LINE + len(rows) * (_LINE + height + _GAP) + _GAP), "white"
+    )
+    pen = ImageDraw.Draw(canvas)
+    pen.text((_GAP, _GAP), title, fill="black")
+    for index, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        top = _LINE + index * (_LINE + height + _GAP)
+        pen.text((_GAP, top + _GAP), label, fill="dimgray")
+        for column, picture in enumerate(row):
+            canvas.paste(picture, (_GAP + column * (width + _GAP), top + _LINE))
+    return canvas
+
+
+def beside(before: Path, after: Path, out: Path) -> None:
+    """Two grids next to each other, `out` as PNG."""
+    from PIL import Image
+
+    with Image.open(before) as left, Image.open(after) as right:
+        canvas = Image.new("RGB", (left.width + right.width + 4 * _GAP, max(left.height, right.height)), "white")
+        canvas.paste(left, (0, 0))
+        canvas.paste(right, (left.width + 4 * _GAP, 0))
+    write_png(canvas, out)
+
+
+def write_png(image: Image, path: Path) -> None:
+    """The picture at `path`, whole or not at all."""
+    with replacing(path) as partial:
+        image.save(partial, format="PNG")

@@ -1,0 +1,34 @@
+"""What is trained, as one module: one forward pass, so that data parallelism sees one network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from dreamboot_trainer.families import Family
+
+
+class Trainable(torch.nn.Module):
+    """The denoiser, and the text encoders where they are trained too.
+
+    `forward` then takes token ids in `text`; otherwise what a frozen encoder made of them.
+    """
+
+    def __init__(self, family: Family, denoiser: Any, encoders: Sequence[Any] = ()) -> None:
+        super().__init__()
+        self.family = family
+        self.denoiser = denoiser
+        self.encoders = torch.nn.ModuleList(encoders)
+
+    def forward(
+        self, noisy: torch.Tensor, timesteps: torch.Tensor, text: Mapping[str, torch.Tensor], sizes: torch.Tensor
+    ) -> torch.Tensor:
+        """The denoiser's answer [B, C, h, w]."""
+        rows = self.family.text.encode(tuple(self.encoders), text) if len(self.encoders) else text
+        return self.family.denoise.predict(self.denoiser, noisy, timesteps, rows, sizes)
+
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """Name -> parameter of everything that changes."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
