@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from dreamboot_trainer.problems import Interrupted
+
+# Set by a launcher that keeps our standard input open for as long as it lives.
+STOP_ON_EOF = "DREAMBOOT_STOP_ON_STDIN_EOF"
 
 
 class Interrupts:
@@ -24,12 +30,20 @@ class Interrupts:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Signals are noted inside. The signals' former handlers come back afterwards."""
+        if os.environ.get(STOP_ON_EOF):
+            threading.Thread(target=self._wait_for_eof, daemon=True, name="launcher").start()
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _wait_for_eof(self) -> None:
+        """The launcher closes our input to ask for a stop; the system closes it when the launcher dies."""
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        self.requested = True
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:

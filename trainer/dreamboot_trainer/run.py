@@ -20,6 +20,7 @@ from dreamboot_trainer.data.items import Item, fingerprint, instance_items
 from dreamboot_trainer.data.order import Layout
 from dreamboot_trainer.data.sources import Cached, Encoded, Live, Source, encode_views
 from dreamboot_trainer.events import EventLog, Listener, read_events
+from dreamboot_trainer.exclusive import only_trainer
 from dreamboot_trainer.families import family_of
 from dreamboot_trainer.interrupts import Interrupts
 from dreamboot_trainer.model_folder import ModelFolder, read_folder
@@ -40,7 +41,7 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
     TrainerError for a Problem, Interrupted after a signal; both leave the run folder such that it can go on.
     """
     interrupts = Interrupts()
-    with interrupts.listening():
+    with interrupts.listening(), only_trainer(run):
         chosen = backends.choose(config.training.device)
         precision = backends.precision(chosen, config.training.mixed_precision)
         accelerator = Accelerator(
