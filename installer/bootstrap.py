@@ -47,7 +47,9 @@ def main():
     except Failure as failure:
         return problem(*failure.args)
     except KeyboardInterrupt:
-        return problem("Stopped because you interrupted it.", "Nothing is left half-made.", "Run it again to go on.", 130)
+        return problem(
+            "Stopped because you interrupted it.", "Nothing is left half-made.", "Run it again to go on.", 130
+        )
     return hand_over(python, home)
 
 
@@ -219,7 +221,7 @@ def install(folder, requirements):
 
 
 def exe():
-    """".exe" on Windows."""
+    """ ".exe" on Windows."""
     return ".exe" if os.name == "nt" else ""
 
 
@@ -252,10 +254,12 @@ def call(command):
 
 def hand_over(python, home):
     """Run the command line in the tool's environment, isolated (-I) from variables and user site."""
-    start = "import sys; sys.path[:0] = sys.argv[1:3]; del sys.argv[1:3]; from dreamboot.cli import main; sys.exit(main())"
+    start = (
+        "import sys; sys.path[:0] = sys.argv[1:3]; del sys.argv[1:3]; from dreamboot.cli import main; sys.exit(main())"
+    )
     command = [python, "-I", "-X", "utf8", "-X", "pycache_prefix=" + os.path.join(home, "cache", "pycache")]
     command += ["-c", start, HERE, os.path.join(CHECKOUT, "trainer")] + sys.argv[1:]
-    environment = dict(os.environ, DREAMBOOT_HOME=home, DREAMBOOT_CHECKOUT=CHECKOUT)
+    environment = dict(os.environ, DREAMBOOT_HOME=home, DREAMBOOT_CHECKOUT=CHECKOUT, DREAMBOOT_COMMAND=typed(home))
     if os.name != "nt":
         sys.stdout.flush()
         os.execve(python, command, environment)
@@ -268,6 +272,14 @@ def hand_over(python, home):
         except KeyboardInterrupt:
             # Ctrl-C reaches the child too; it saves its work and says so. Wait for it.
             continue
+
+
+def typed(home):
+    """How this person calls dreamboot, for the commands that are told to them to paste."""
+    words = ["python" if os.name == "nt" else "python3", sys.argv[0]]
+    if any(word == "--home" or word.startswith("--home=") for word in sys.argv[1:]):
+        words += ["--home", home]
+    return " ".join('"{0}"'.format(word) if " " in word else word for word in words)
 
 
 if __name__ == "__main__":

@@ -86,19 +86,21 @@ def follow_from(
 
 def write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> None:
     """The whole, resolved configuration, made by the trainer's own schema. An unchanged file stays as it is."""
-    arguments = ["init", "--config", str(run.config), "--json"]
-    if base is not None and base.absolute() != run.config:
-        arguments += ["--from", str(base.absolute())]
+    arguments = ["resolve", "--json"]
+    if base is not None:
+        arguments += ["--config", str(base.absolute())]
     for setting in run.settings:
         arguments += ["--set", setting]
-    _ask(context, run, variables, arguments)
+    text = _ask(context, run, variables, arguments)
+    if text != context.host.read_text(run.config):
+        context.host.write_text(run.config, text)
 
 
-def _ask(context: Context, run: Run, variables: Dict[str, str], arguments: List[str]) -> None:
-    """Run a short trainer command; its Problem becomes ours."""
+def _ask(context: Context, run: Run, variables: Dict[str, str], arguments: List[str]) -> str:
+    """What a short trainer command prints; its Problem becomes ours."""
     done = context.host.run(trainer.direct_command(run.environment, arguments), env=variables, timeout=CHECK_SECONDS)
     if done.ok:
-        return
+        return done.stdout
     problem = _problem_in(done.stdout)
     if problem is None:
         said = " ".join((done.stderr or done.stdout).split()[-80:])

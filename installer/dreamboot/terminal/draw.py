@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 
 from dreamboot.model import ExitCode, Problem, Report
@@ -31,6 +33,14 @@ def show_problem(problem: Problem, code: ExitCode) -> None:
     if problem.cause:
         console.print(Text.assemble(("Why:     ", "dim"), problem.cause))
     if problem.hint:
-        console.print(Text.assemble(("Next:    ", "bold"), problem.hint))
+        console.print(Text.assemble(("Next:    ", "bold"), as_typed(problem.hint)))
     if problem.link:
         console.print(Text.assemble(("More:    ", "dim"), problem.link))
+
+
+def as_typed(hint: str) -> str:
+    """The hint with `dreamboot COMMAND` spelt as this person calls it (python3 installer/bootstrap.py COMMAND)."""
+    from dreamboot.terminal.commands import COMMANDS
+
+    command = os.environ.get("DREAMBOOT_COMMAND", "dreamboot")
+    return re.sub(rf"(?<![\w./-])dreamboot (?=(?:{'|'.join(COMMANDS)})\b)", lambda _: f"{command} ", hint)
