@@ -304,8 +304,12 @@ class TorchBuild:
 
 @value
 class Preset:
-    """Training settings that fit this machine, with their predicted cost (MiB, seconds)."""
+    """Training settings that fit this machine, with their predicted cost (MiB, seconds).
 
+    `settings` are keys of the trainer's configuration; `method` is "full" or "lora".
+    """
+
+    method: str = "full"
     settings: Mapping[str, Any] = field(default_factory=dict)
     mixed_precision: str = "no"
     predicted_vram_mib: Optional[int] = None

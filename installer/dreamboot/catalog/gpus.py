@@ -1,0 +1,95 @@
+"""GPU names as drivers, registries and people write them → compute capability, or an honest "not known"."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Tuple
+
+from dreamboot.catalog.catalog import Catalog
+from dreamboot.catalog.rows import GpuModel
+from dreamboot.values import value
+
+# Words that name an edition, not another chip. Where an edition is another chip (GTX 950M beside GTX 950), the
+# catalog has a row of its own, and the exact name is tried first.
+_EDITION = re.compile(
+    r"\b(\d+\s*gi?b|laptop gpu|laptop|mobile|max-?q|with max-?q design|notebook|pcie|sxm\d?|hbm\d?e?|nvl|lhr|"
+    r"founders edition|vgpu|grid|mig \d+g\.\d+gb|server edition|workstation edition|edition|generation)\b"
+)
+_NOISE = re.compile(r"\((?:r|tm|c)\)|[®™]|\bcorporation\b|\bnvidia\b|\bgeforce\b|\bgraphics\b|\[|\]")
+# "GeForce RTX 5090" → 50, "GTX 1080" → 10, "RTX 3060" → 30: the generation of a consumer card.
+_SERIES = re.compile(r"\b(?:rtx|gtx)\s*(\d{1,2})\d{2}\b")
+
+
+@value
+class GpuMatch:
+    """What the catalog knows of a GPU name. `models` empty: nothing; `newer`: its number is above all known ones."""
+
+    models: Tuple[GpuModel, ...] = ()
+    newer: bool = False
+    how: str = ""
+
+    @property
+    def compute_capability(self) -> str:
+        """The compute capability when all matching models agree on one, else ""."""
+        found = {model.compute_capability for model in self.models}
+        return found.pop() if len(found) == 1 else ""
+
+    @property
+    def model(self) -> GpuModel:
+        """The best matching model. Raises `IndexError` when nothing matched."""
+        return self.models[0]
+
+
+def plain(name: str) -> str:
+    """One spelling of a GPU name: lower case, no maker, no trademark signs, single spaces."""
+    text = _NOISE.sub(" ", name.lower().replace("-sxm", " sxm").replace("-pcie", " pcie"))
+    text = re.sub(r"(\d)\s+(gi?b)\b", r"\1\2", text)
+    return " ".join(text.replace("-", " ").replace("_", " ").split())
+
+
+def core(name: str) -> str:
+    """A plain name without the words that only name an edition."""
+    return " ".join(_EDITION.sub(" ", plain(name).replace("max q", "max-q")).split())
+
+
+def find(name: str, catalog: Catalog) -> GpuMatch:
+    """Look a name up: exactly, then without editions, then (for truncated names, "RTX 2080 S...") by its beginning."""
+    spelled, stems = _spellings(catalog)
+    cut = name.rstrip().endswith(("...", "…"))
+    text = name.rstrip().rstrip(".…")
+    if not cut:
+        for key, table, how in ((plain(text), spelled, "by name"), (core(text), stems, "by name without its edition")):
+            if key in table:
+                return GpuMatch(models=tuple(table[key]), how=how)
+    prefix = plain(text)
+    found = [model for key, models in spelled.items() if prefix and key.startswith(prefix) for model in models]
+    if found and (cut or len(prefix.split()) > 1):
+        return GpuMatch(models=tuple(dict.fromkeys(found)), how="by the beginning of its name")
+    return GpuMatch(newer=_is_newer(text, catalog))
+
+
+def _spellings(catalog: Catalog) -> Tuple[Dict[str, List[GpuModel]], Dict[str, List[GpuModel]]]:
+    cached = catalog.remember("gpu-spellings", lambda: _index(catalog))
+    result: Tuple[Dict[str, List[GpuModel]], Dict[str, List[GpuModel]]] = cached
+    return result
+
+
+def _index(catalog: Catalog) -> Tuple[Dict[str, List[GpuModel]], Dict[str, List[GpuModel]]]:
+    spelled: Dict[str, List[GpuModel]] = {}
+    stems: Dict[str, List[GpuModel]] = {}
+    for model in catalog.gpus:
+        for name in (model.name, *model.aliases):
+            for table, key in ((spelled, plain(name)), (stems, core(name))):
+                members = table.setdefault(key, [])
+                if model not in members:
+                    members.append(model)
+    return spelled, stems
+
+
+def _is_newer(name: str, catalog: Catalog) -> bool:
+    """Whether a consumer card's series lies above every series in the catalog."""
+    found = _SERIES.search(plain(name))
+    if not found:
+        return False
+    known = [_SERIES.search(plain(model.name)) for model in catalog.gpus]
+    return int(found.group(1)) > max(int(match.group(1)) for match in known if match)

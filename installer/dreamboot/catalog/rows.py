@@ -1,0 +1,236 @@
+"""The catalog's rows, typed: one class per table, one row per fact, a source on each."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Mapping, Tuple
+
+from dreamboot.values import value
+
+Strings = Tuple[str, ...]
+
+
+@value
+class TorchRelease:
+    """One torch release. Platforms are spelt `os-arch` as in `Machine` ("linux-x86_64").
+
+    `default` and `index` name the build tags that the default package index (one per platform) and the PyTorch index
+    hold. `glibc` and `macos` are the oldest versions that the wheels load on.
+    """
+
+    torch: str
+    python: Strings
+    default: Mapping[str, str]
+    index: Mapping[str, Strings]
+    source: Strings
+    python_by_platform: Mapping[str, Strings] = field(default_factory=dict)
+    free_threaded: Strings = ()
+    glibc: str = ""
+    glibc_by_tag: Mapping[str, str] = field(default_factory=dict)
+    macos: str = ""
+    macos_by_python: Mapping[str, str] = field(default_factory=dict)
+    triton: str = ""
+    torchvision: str = ""
+    unverified: Strings = ()
+
+
+@value
+class Architectures:
+    """Compute capabilities that a CUDA tag holds machine code (`code`) and PTX (`ptx`) for, releases `first`..`last`."""
+
+    tag: str
+    first: str
+    last: str
+    platforms: Strings
+    code: Strings
+    ptx: Strings
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class CudaToolkit:
+    """One CUDA toolkit. `ships_*`: the driver released with it; `minimum_*`: the oldest of its CUDA major version."""
+
+    toolkit: str
+    cuda: str
+    tag: str
+    ships_linux: str
+    minimum_linux: str
+    minimum_windows: str
+    source: Strings
+    ships_windows: str = ""
+    unverified: Strings = ()
+
+
+@value
+class GpuModel:
+    """One NVIDIA GPU. `fp16` is False where half precision gives NaN; `vram_gib` None where it varies."""
+
+    name: str
+    compute_capability: str
+    architecture: str
+    source: Strings
+    vram_gib: float = 0
+    aliases: Strings = ()
+    last_driver_branch: str = ""
+    fp16: bool = True
+    data_center: bool = False
+    unverified: Strings = ()
+
+
+@value
+class AmdTarget:
+    """One AMD GPU target. `tags`: ROCm builds with code for it; `override`: HSA_OVERRIDE_GFX_VERSION, Linux only,
+    which makes code for `override_gfx` (same family) run.
+    """
+
+    gfx: str
+    family: str
+    products: Strings
+    tags: Strings
+    source: Strings
+    bf16: bool = False
+    override: str = ""
+    override_gfx: str = ""
+    integrated: bool = False
+    unverified: Strings = ()
+
+
+@value
+class IntelDevice:
+    """A pattern (regular expression, case-insensitive) of Intel GPU names, and whether XPU builds compute on it."""
+
+    pattern: str
+    supported: bool
+    what: str
+    source: Strings
+    first_torch: str = ""
+    unverified: Strings = ()
+
+
+@value
+class BitsandbytesRelease:
+    """One bitsandbytes release: per platform, its libraries and the compute capabilities in each ("9.0+PTX").
+
+    `loader`: "exact" takes only the library of torch's own CUDA version, "same-major" also a neighbour of its major.
+    """
+
+    version: str
+    libraries: Mapping[str, Mapping[str, Strings]]
+    loader: str
+    source: Strings
+    python: str = ""
+    torch: str = ""
+    unverified: Strings = ()
+
+
+@value
+class XformersRelease:
+    """One xformers release: the torch it is built for and the oldest GPU that it has code for."""
+
+    version: str
+    torch: str
+    python: Strings
+    platforms: Strings
+    index_tags: Strings
+    oldest_compute_capability: str
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class TritonWindows:
+    """One triton-windows release and the torch minors ("2.14") that it pairs with."""
+
+    version: str
+    torch: Strings
+    python: Strings
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class Conflict:
+    """Two version ranges that are known not to work together."""
+
+    a: str
+    b: str
+    effect: str
+    fix: str
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class AccelerateKeys:
+    """The keys that one accelerate release takes in its configuration file."""
+
+    accelerate: str
+    keys: Strings
+    refuses_unknown_keys: bool
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class Stack:
+    """A set of package versions that were resolved and imported together.
+
+    `python` and `torch` are specifiers; `platforms` empty means all. `packages`: requirement per distribution.
+    `profile` names a stack that is taken only when asked for.
+    """
+
+    name: str
+    python: str
+    torch: str
+    packages: Mapping[str, str]
+    source: Strings
+    profile: str = ""
+    glibc: str = ""
+    macos: str = ""
+    patches: Strings = ()
+    unverified: Strings = ()
+
+
+@value
+class Floor:
+    """The oldest version of something that the trainer runs on, and what was seen below it."""
+
+    what: str
+    oldest: str
+    why: str
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class BuildSize:
+    """Bytes to download and on disk for one torch build with the libraries that it pulls in (MiB)."""
+
+    tag: str
+    platform: str
+    source_kind: str
+    download_mib: int
+    disk_mib: int
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class MemoryRow:
+    """One published or predicted peak of video memory (MiB) for a training recipe."""
+
+    family: str
+    method: str
+    resolution: int
+    batch: int
+    checkpointing: bool
+    optimizer: str
+    mixed_precision: str
+    peak_mib: int
+    source: Strings
+    accumulation: int = 1
+    text_encoder: bool = False
+    speed: float = 0.0
+    unverified: Strings = ()

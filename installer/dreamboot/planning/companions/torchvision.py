@@ -1,0 +1,37 @@
+"""torchvision: only when it is wanted, and only the release made for this torch from the same source."""
+
+from __future__ import annotations
+
+from dreamboot.model import Choice, SourceKind
+from dreamboot.planning.companions import Addition, Chosen
+
+
+def decide(chosen: Chosen) -> Addition:
+    """Training does not need it. From another source than torch's it does not load beside torch."""
+    if "torchvision" in chosen.stack.packages:
+        return Addition()
+    if not chosen.question.wish.torchvision:
+        return Addition(because=Choice(topic="torchvision", value="left out", reason="training does not need it"))
+    candidate = chosen.candidate
+    release = chosen.question.catalog.release(candidate.version)
+    if release is None or not release.torchvision:
+        return _without(f"no release for torch {candidate.version} is known")
+    if candidate.kind is SourceKind.PYTORCH_INDEX:
+        wanted = f"=={release.torchvision}+{candidate.tag}"
+    elif candidate.kind is SourceKind.DEFAULT_INDEX:
+        wanted = f"=={release.torchvision}"
+    else:
+        return _without(
+            f"{candidate.kind.value} holds torch alone; the default index's torchvision is compiled for another build "
+            "and does not load beside this one"
+        )
+    reason = f"the release made for torch {candidate.version}, from torch's own source"
+    return Addition(
+        packages={"torchvision": wanted}, because=Choice(topic="torchvision", value=wanted[2:], reason=reason)
+    )
+
+
+def _without(why: str) -> Addition:
+    return Addition(
+        because=Choice(topic="torchvision", value="left out", reason=why), warnings=(f"torchvision: {why}.",)
+    )

@@ -1,0 +1,132 @@
+"""The decision: target, candidates, the best accepted one, and everything that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import List, Optional, Tuple, Union
+
+from dreamboot.catalog import Catalog
+from dreamboot.catalog.versions import numbers
+from dreamboot.model import Decision, DreambootError, Machine, Problem, Refusal, Wish
+from dreamboot.planning import assemble, refusal, target
+from dreamboot.planning.interpreters import interpreters
+from dreamboot.planning.judging import Verdict, best_of, judge
+from dreamboot.planning.pins import parse_constraints, parse_pins
+from dreamboot.planning.question import Card, Question, Target
+from dreamboot.planning.refusal import Detour
+
+
+def plan(machine: Machine, wish: Wish, catalog: Catalog) -> Decision:
+    """The plan for this machine and wish, or the refusal that says the shortest way out."""
+    try:
+        return _decide(machine, wish, catalog, detours=True)
+    except DreambootError as error:
+        return Refusal(problem=error.problem)
+
+
+def _decide(machine: Machine, wish: Wish, catalog: Catalog, *, detours: bool) -> Decision:
+    unknown = _unknown_profile(wish, catalog)
+    if unknown is not None:
+        return Refusal(problem=unknown)
+    chosen = target.choose(machine, wish, catalog)
+    if isinstance(chosen, Problem):
+        return Refusal(problem=chosen)
+    question = _question(machine, wish, catalog, chosen)
+    verdicts = judge(question)
+    best = best_of(verdicts, question)
+    if best is None and len(chosen.cards) > 1:
+        split = _stronger(question)
+        if split is not None:
+            question, verdicts = split
+            best = best_of(verdicts, question)
+    if best is not None:
+        return assemble.assemble(question, best, verdicts)
+    ways = _detours(question) if detours else []
+    return refusal.refuse(question, verdicts, ways)
+
+
+def _unknown_profile(wish: Wish, catalog: Catalog) -> Optional[Problem]:
+    known = sorted({stack.profile for stack in catalog.stacks if stack.profile})
+    if not wish.profile or wish.profile in known:
+        return None
+    return Problem(
+        id="profile-unknown",
+        what=f"There is no profile {wish.profile!r}.",
+        cause=f"Known: {', '.join(known)}.",
+        hint=f"--profile {known[0]}, or leave it out for today's packages",
+    )
+
+
+def _question(machine: Machine, wish: Wish, catalog: Catalog, chosen: Target) -> Question:
+    pins = parse_pins(wish.pins)
+    return Question(
+        machine=machine, wish=wish, catalog=catalog, target=chosen,
+        interpreters=interpreters(machine, wish, catalog, pins),
+        pins=pins, constraints=parse_constraints(machine),
+    )  # fmt: skip
+
+
+def _stronger(question: Question) -> Optional[Tuple[Question, Tuple[Verdict, ...]]]:
+    """No build serves all cards: plan for the strongest group that has one, and say how to use the others."""
+    cards = question.target.cards
+    for strongest in sorted(cards, key=_strength, reverse=True):
+        group = tuple(card for card in cards if _code(card) == _code(strongest))
+        left = tuple(card for card in cards if card not in group)
+        narrowed = replace(
+            question.target,
+            cards=group,
+            left_out=left,
+            reason=", ".join(card.label for card in group) + "; the stronger of GPUs that share no build",
+            warnings=(*question.target.warnings, _how_to_use(left)),
+        )
+        smaller = replace(question, target=narrowed)
+        verdicts = judge(smaller)
+        if any(verdict.accepted for verdict in verdicts):
+            return smaller, verdicts
+    return None
+
+
+def _strength(card: Card) -> Tuple[Union[int, Tuple[int, ...]], ...]:
+    return (numbers(card.compute_capability), card.gpu.vram_total_mib or 0)
+
+
+def _code(card: Card) -> str:
+    return card.compute_capability or card.gfx
+
+
+def _how_to_use(left: Tuple[Card, ...]) -> str:
+    names = ", ".join(card.label for card in left)
+    flags = " ".join(f"--gpu {card.gpu.index}" for card in left)
+    return (
+        f"{names}: no torch build has code for it together with the chosen GPU. "
+        f"Use it from an environment of its own: dreamboot build --name second {flags}"
+    )
+
+
+def _detours(question: Question) -> List[Detour]:
+    """Other wishes that this machine can fulfil, nearest first; each was really planned."""
+    machine, wish, catalog = question.machine, question.wish, question.catalog
+    found: List[Detour] = []
+    if "torch" in question.pins:
+        other = replace(wish, pins=tuple(text for text in wish.pins if not text.lower().startswith("torch")))
+        version = _torch_of(_decide(machine, other, catalog, detours=False))
+        if version:
+            found.append(Detour(command=f'dreamboot plan --pin "torch=={version[0]}"', gets=" ".join(version)))
+    if question.target.cards and not wish.profile:
+        for command, other in (
+            ("dreamboot plan --device cpu", replace(wish, device="cpu", gpus=(), pins=())),
+            ("dreamboot plan --profile seed-2022", replace(wish, profile="seed-2022", pins=())),
+        ):
+            version = _torch_of(_decide(machine, other, catalog, detours=False))
+            if version:
+                gets = "on the CPU, slow: " if "cpu" in command else "packages of 2022: "
+                found.append(Detour(command=command, gets=gets + " ".join(version)))
+    return found
+
+
+def _torch_of(decision: Decision) -> Tuple[str, ...]:
+    """(version, tag and source in words) of an accepted plan; () for a refusal."""
+    if isinstance(decision, Refusal):
+        return ()
+    build = decision.torch
+    return (build.version, f"with {build.tag} from {build.source.value}")

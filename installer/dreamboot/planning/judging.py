@@ -1,0 +1,89 @@
+"""Every rule asked about every candidate; the best accepted one picked."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence, Tuple
+
+from dreamboot.catalog.versions import cuda_of, numbers
+from dreamboot.model import Rejected
+from dreamboot.planning.candidates import candidates
+from dreamboot.planning.question import Candidate, Objection, Question
+from dreamboot.planning.rules import Rule, all_rules
+from dreamboot.planning.stack import interpreter_for
+from dreamboot.values import value
+
+
+@value
+class Found:
+    """One rule's objection."""
+
+    rule: Rule
+    objection: Objection
+
+
+@value
+class Verdict:
+    """A candidate and everything that speaks against it; nothing means accepted."""
+
+    candidate: Candidate
+    findings: Tuple[Found, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no rule objects."""
+        return not self.findings
+
+    @property
+    def effort(self) -> int:
+        """What it would take to accept it: the sum of the ways round its objections."""
+        return sum(int(found.rule.way) for found in self.findings)
+
+
+def judge(question: Question) -> Tuple[Verdict, ...]:
+    """All candidates with all objections, in the order of the sources."""
+    rules = all_rules()
+    verdicts = []
+    for candidate in candidates(question.machine, question.wish, question.catalog):
+        findings = []
+        for rule in rules:
+            objection = rule.check(candidate, question)
+            if objection is not None:
+                findings.append(Found(rule=rule, objection=objection))
+        verdicts.append(Verdict(candidate=candidate, findings=tuple(findings)))
+    return tuple(verdicts)
+
+
+def best_of(verdicts: Sequence[Verdict], question: Question) -> Optional[Candidate]:
+    """The accepted candidate to take; None when there is none.
+
+    An interpreter of the machine before a download; a build made for the device before one that merely works on it;
+    then the sources in their order; then the newest release; within it a verified build, and the newest CUDA.
+    """
+    accepted = [verdict.candidate for verdict in verdicts if verdict.accepted]
+    return max(accepted, key=lambda candidate: _preference(candidate, question), default=None)
+
+
+def _preference(candidate: Candidate, question: Question) -> Tuple[Any, ...]:
+    item = interpreter_for(candidate, question)
+    made_for_it = question.target.device != "cpu" or not candidate.tag.startswith("cu")
+    return (
+        made_for_it,
+        bool(item and item.path),
+        -candidate.source_rank,
+        numbers(candidate.version),
+        not candidate.unverified,
+        numbers(cuda_of(candidate.tag) or candidate.tag[4:]),
+    )
+
+
+def rejected_of(verdicts: Sequence[Verdict]) -> Tuple[Rejected, ...]:
+    """The rejected candidates, each with the first (most fundamental) objection."""
+    return tuple(
+        Rejected(
+            candidate=verdict.candidate.label,
+            reason=verdict.findings[0].objection.reason,
+            rule=verdict.findings[0].rule.id,
+        )
+        for verdict in verdicts
+        if verdict.findings
+    )

@@ -1,0 +1,120 @@
+"""Training settings that fit the free video memory: the fastest published recipe whose peak, with a margin, fits.
+
+The margin: a tenth of the peak, and 512 MiB. Published peaks are totals of a card without a desktop. On the nine T4
+rows the fixed part beside the tensors (context, workspaces, fragmentation) varied by 0.4 GB around its mean, and a
+10.74 GiB card ran out of memory with the flags of the 9.92 GB row (ShivamShrirao/diffusers issue 108), while 12 GB
+cards run them (huggingface/diffusers examples/dreambooth/README.md). A tenth and 512 MiB tell the two cards apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Tuple
+
+from dreamboot.catalog.rows import MemoryRow
+from dreamboot.model import Choice, Preset
+from dreamboot.planning.companions import Chosen
+
+MARGIN = 1.10
+RESERVE_MIB = 512
+# What a desktop, the driver and other programs hold on a card whose free memory is not known: a fifteenth of it.
+_IDLE_SHARE = 0.93
+# Weights and gradients in fp32 and two fp32 moments for SD 1.x' UNet of 860 M parameters, and the rest of the process.
+_CPU_FULL_MIB = 18_000
+_DEFAULT_RESOLUTION = {"sdxl": 1024, "sd3": 1024, "flux": 512, "sd2": 512}
+
+
+def preset(chosen: Chosen, precision: Choice, *, eight_bit: bool) -> Tuple[Preset, Tuple[str, ...]]:
+    """(settings, warnings). Never refuses: where nothing is known to fit, the smallest recipe and a warning."""
+    wish, target = chosen.question.wish, chosen.question.target
+    resolution = wish.resolution or _DEFAULT_RESOLUTION.get(wish.family, 512)
+    if target.device == "cpu":
+        return _on_cpu(chosen, resolution, eight_bit=eight_bit)
+    free = free_mib(chosen)
+    rows = [
+        row
+        for row in chosen.question.catalog.table("memory")
+        if row.family == wish.family and (eight_bit or row.optimizer != "adamw8bit")
+        and (row.mixed_precision == "no") == (precision.value == "no")
+    ]  # fmt: skip
+    if free is None or not rows:
+        why = "free video memory is not known" if free is None else f"no published figures for {wish.family}"
+        made = _settings("full" if wish.method == "full" else "lora", resolution, True, eight_bit, precision.value)
+        return Preset(method=wish.method, settings=made, mixed_precision=precision.value, reason=why), ()
+    return _fitted(chosen, rows, free, resolution, precision.value)
+
+
+def free_mib(chosen: Chosen) -> Optional[int]:
+    """Free video memory (MiB) of the card that has least; None where unknown."""
+    found = []
+    for card in chosen.question.target.cards:
+        free, total = card.gpu.vram_free_mib, card.gpu.vram_total_mib
+        if free is None and total is None:
+            return None
+        found.append(free if free is not None else int((total or 0) * _IDLE_SHARE))
+    return min(found) if found else None
+
+
+def need_mib(row: MemoryRow, resolution: int) -> int:
+    """What must be free to train by this row, margin included. Activations grow with the pixels, weights do not."""
+    scale = max(1.0, (resolution / row.resolution) ** 2)
+    # Below its own resolution a row is kept as it is: an upper bound. Above, all of it is scaled: an upper bound too.
+    return int(row.peak_mib * scale * MARGIN) + RESERVE_MIB
+
+
+def _fitted(
+    chosen: Chosen, rows: list, free: int, resolution: int, precision: str  # type: ignore[type-arg]
+) -> Tuple[Preset, Tuple[str, ...]]:
+    method = chosen.question.wish.method
+    # Without checkpointing a step is faster, and plain AdamW is the reference: more memory, better.
+    wanted = sorted((row for row in rows if row.method == method), key=lambda row: -row.peak_mib)
+    fitting = next((row for row in wanted if need_mib(row, resolution) <= free), None)
+    warnings: Tuple[str, ...] = ()
+    reason = ""
+    if fitting is None and method == "full":
+        least = min((need_mib(row, resolution) for row in wanted), default=0)
+        reason = f"full fine-tuning needs {least} MiB free, {free} MiB are: a LoRA is trained instead. "
+        smaller = sorted((row for row in rows if row.method == "lora"), key=lambda row: -row.peak_mib)
+        fitting = next((row for row in smaller if need_mib(row, resolution) <= free), None)
+        wanted = smaller or wanted
+    if fitting is None:
+        fitting = wanted[-1]
+        need = need_mib(fitting, resolution)
+        warnings = (
+            f"No recipe for {chosen.question.wish.family} is known to fit {free} MiB of free video memory: the smallest "
+            f"asks for {need} MiB. Close programs that hold video memory, lower --resolution, or use --device cpu.",
+        )
+    settings = _settings(fitting.method, resolution, fitting.checkpointing, fitting.optimizer == "adamw8bit", precision)
+    settings["train_batch_size"] = fitting.batch
+    settings["gradient_accumulation_steps"] = fitting.accumulation
+    reason += (
+        f"published peak {fitting.peak_mib} MiB; with a margin of a tenth and {RESERVE_MIB} MiB it asks for "
+        f"{need_mib(fitting, resolution)} MiB, {free} MiB are free"
+    )
+    made = Preset(
+        method=fitting.method, settings=settings, mixed_precision=precision, predicted_vram_mib=fitting.peak_mib,
+        seconds_per_step=None, reason=reason,
+    )  # fmt: skip
+    return made, warnings
+
+
+def _on_cpu(chosen: Chosen, resolution: int, *, eight_bit: bool) -> Tuple[Preset, Tuple[str, ...]]:
+    wish, ram = chosen.question.wish, chosen.question.machine.ram_total_mib
+    tight = ram is not None and ram < _CPU_FULL_MIB
+    settings = _settings(wish.method, resolution, False, tight and eight_bit, "no")
+    reason = "on a CPU: fp32, no checkpointing; memory is not the limit"
+    if tight:
+        reason = f"on a CPU with {ram} MiB of memory: 8-bit optimizer states to save about 5 GB"
+    return Preset(method=wish.method, settings=settings, mixed_precision="no", reason=reason), ()
+
+
+def _settings(method: str, resolution: int, checkpointing: bool, eight_bit: bool, precision: str) -> Dict[str, Any]:  # noqa: FBT001
+    del method
+    return {
+        "resolution": resolution,
+        "train_batch_size": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_checkpointing": checkpointing,
+        "cache_latents": True,
+        "optimizer": "adamw8bit" if eight_bit else "adamw",
+        "mixed_precision": precision,
+    }

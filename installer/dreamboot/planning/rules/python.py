@@ -1,0 +1,37 @@
+"""There is a Python for which the source has a wheel and for which a set of packages is known."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from dreamboot.planning.stack import interpreter_for
+
+from dreamboot.planning.question import Candidate, Objection, Question
+from dreamboot.planning.rules import Rule, Way
+
+
+def check(candidate: Candidate, question: Question) -> Optional[Objection]:
+    """Found, or downloadable, with a stack of packages for it and this torch."""
+    if interpreter_for(candidate, question) is not None:
+        return None
+    have = sorted({item.minor for item in question.interpreters if item.path and not item.fault})
+    wheels = ", ".join(candidate.pythons) or "none"
+    return Objection(
+        reason=f"wheels for Python {wheels}; usable here: {', '.join(have) or 'none'}",
+        remedy=f"install Python {_best(candidate)} (64-bit)",
+    )
+
+
+def _best(candidate: Candidate) -> str:
+    from dreamboot.planning.interpreters import PREFERRED
+
+    return next((minor for minor in PREFERRED if minor in candidate.pythons), "3.12")
+
+
+RULE = Rule(
+    id="python",
+    order=70,
+    way=Way.PYTHON,
+    why="A wheel is made for one Python version; torch has none for others.",
+    check=check,
+)
