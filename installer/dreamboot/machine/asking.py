@@ -15,14 +15,41 @@ MARGIN_SECONDS = 0.5
 MOST_NOTED = 40
 
 
+class Shared:
+    """Answers that several probes need: the first one asks, the others wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: Dict[str, threading.Lock] = {}
+        self._answers: Dict[str, Any] = {}
+
+    def once(self, name: str, question: Callable[[], Any]) -> Any:
+        """The answer to `question`, asked by whoever comes first under this name."""
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            if name not in self._answers:
+                self._answers[name] = question()
+            return self._answers[name]
+
+
 class Asking:
     """What one probe may use: the host's reading half, dreamboot's home, and whether the network may be asked."""
 
-    def __init__(self, host: Host, home: Path, *, network: bool = True, seconds: float = PROBE_SECONDS) -> None:
+    def __init__(
+        self,
+        host: Host,
+        home: Path,
+        *,
+        network: bool = True,
+        seconds: float = PROBE_SECONDS,
+        shared: Optional[Shared] = None,
+    ) -> None:
         self.host = host
         self.home = home
         self.network = network
         self.asked: List[str] = []
+        self.shared = shared or Shared()
         self._ends = time.monotonic() + seconds
 
     @property

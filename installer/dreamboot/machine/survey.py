@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from dreamboot.host import Host
-from dreamboot.machine.asking import PROBE_SECONDS, Asking, Facts
+from dreamboot.machine.asking import PROBE_SECONDS, Asking, Facts, Shared
 from dreamboot.model import Machine, ProbeRun
 
 JOINED = ("gpus", "drivers", "faults")
@@ -63,7 +63,8 @@ def survey(host: Host, home: Path, *, network: bool = True, names: Optional[Iter
     """Run the probes (`names`: only these) and join what they learn; never raises."""
     until = time.monotonic() + PROBE_SECONDS
     chosen = probe_names() if names is None else tuple(names)
-    running = [Running(name, Asking(host, home, network=network)) for name in chosen]
+    shared = Shared()
+    running = [Running(name, Asking(host, home, network=network, shared=shared)) for name in chosen]
     runs = tuple(probe.finish(until) for probe in running)
     return join(host.system, [dict(probe.facts) for probe in running], runs)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from dreamboot.machine.asking import Asking
+from dreamboot.machine.children import run_module
 from dreamboot.machine.indexes.raw import RawIndexes
 from dreamboot.values import to_json, value
 
@@ -64,11 +64,9 @@ def _ask(asking: Asking, settings: RawIndexes, pages: Mapping[str, str]) -> Dict
         "client_certificate": settings.client_certificate,
         "trusted_hosts": list(settings.trusted_hosts),
     }
-    environ = {**asking.environ, "PYTHONPATH": _import_path()}
-    answer = asking.run(
-        sys.executable, "-m", "dreamboot.machine.indexes.fetch_child",
-        timeout=CHILD_SECONDS, env=environ, stdin=json.dumps(request),
-    )  # fmt: skip
+    answer = run_module(
+        asking, "dreamboot.machine.indexes.fetch_child", timeout=CHILD_SECONDS, stdin=json.dumps(request)
+    )
     now = time.time()
     try:
         told = json.loads(answer.stdout)
@@ -76,13 +74,6 @@ def _ask(asking: Asking, settings: RawIndexes, pages: Mapping[str, str]) -> Dict
     except (ValueError, KeyError, TypeError):
         reason = f"no answer within {CHILD_SECONDS:g} s" if answer.timed_out else "asking failed"
         return {url: Answer(ok=False, reason=reason, time=now) for url in pages}
-
-
-def _import_path() -> str:
-    """The child must find the same packages as we do, however they were put on our path."""
-    import os
-
-    return os.pathsep.join(entry for entry in sys.path if entry)
 
 
 def _answer(page: Mapping[str, Any], now: float) -> Answer:

@@ -1,0 +1,1 @@
+"""What the kernel's files and AMD's tools tell: one pure parser per form."""
