@@ -1,0 +1,1 @@
+"""One file per family of symptoms; each holds a tuple SYMPTOMS."""
