@@ -23,7 +23,7 @@ _HARMLESS = (
     "numpy._core.multiarray.scalar",
     "numpy.dtype",
 )
-_REFUSALS = ("Unsupported global", "Unsupported class", "Trying to instantiate", "Can only", "Trying to call")
+_REFUSALS = ("GLOBAL", "Trying to", "Can only", "can only")
 
 
 class _Inert:
@@ -90,7 +90,7 @@ def _load(path: Path) -> tuple[Any, bool]:
         if line:
             raise unsafe_pickle(path, line[:300]) from None
         raise unreadable(path, "a damaged pickle, or no model file at all") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnicodeDecodeError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise unreadable(path, str(error).splitlines()[0][:300] if str(error) else type(error).__name__) from error
 
 
