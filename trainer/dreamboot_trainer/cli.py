@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.config import Config
+from dreamboot_trainer.lean import quiet
 from dreamboot_trainer.problems import Interrupted, Problem, TrainerError
 
 DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> int:
         return run(arguments[1:])
     parser = _parser()
     options = parser.parse_args(arguments)
+    quiet()
     try:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
@@ -111,15 +113,14 @@ def read_config(options: argparse.Namespace) -> tuple[Config, Path]:
 
 def _train(options: argparse.Namespace) -> int:
     from dreamboot_trainer.check import check
-    from dreamboot_trainer.lean import lean_imports
 
     config, run = read_config(options)
     report = check(config, run)
     if report.problems:
         raise TrainerError(*report.problems)
     run.mkdir(parents=True, exist_ok=True)
-    with lean_imports(adapters=False):
-        from dreamboot_trainer.run import train
+    from dreamboot_trainer.run import train
+
     for note in report.notes:
         print(note)
     train(config, run, (_json_line if options.json else _print_event,))
@@ -164,19 +165,17 @@ def _schema(_: argparse.Namespace) -> int:
 def _sample(options: argparse.Namespace) -> int:
     from dreamboot_trainer.data.concepts import model_path, subjects
     from dreamboot_trainer.families import family_of
-    from dreamboot_trainer.lean import lean_imports
     from dreamboot_trainer.model_folder import read_folder
 
     config, run = read_config(options)
     trained = run / "model"
     folder = read_folder(options.model or (trained if trained.is_dir() else model_path(config)))
-    with lean_imports(adapters=False):
-        import torch
+    import torch
 
-        from dreamboot_trainer import backend, pipeline, sample
+    from dreamboot_trainer import backend, pipeline, sample
 
-        chosen = backend.choose(config.training.device)
-        loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME))
+    chosen = backend.choose(config.training.device)
+    loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME))
     found = config.sampling.validation_prompts or tuple(
         prompt for subject in subjects(config, run) for prompt in (subject.instance_prompt, subject.class_prompt)
     )

@@ -31,7 +31,6 @@ def lean_imports(*, adapters: bool) -> Iterator[None]:
 
     The flags are diffusers' own; in a version without them nothing happens.
     """
-    quiet()
     if adapters:
         yield
         return

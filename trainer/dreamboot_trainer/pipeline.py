@@ -13,6 +13,7 @@ import torch
 from dreamboot_trainer import noise
 from dreamboot_trainer.data.pixels import to_image
 from dreamboot_trainer.families import Family, TextParts
+from dreamboot_trainer.lean import lean_imports
 from dreamboot_trainer.model_folder import ModelFolder
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Request:
 
 def load(family: Family, folder: ModelFolder, vae: Path | None, device: torch.device) -> Pipeline:
     """Every part in float32 on the device."""
-    loader = family.load
+    with lean_imports(adapters=False):
+        loader = family.load
     text = loader.text(folder, torch.float32)
     for encoder in text.encoders:
         encoder.to(device)

@@ -26,7 +26,7 @@ def check_space(config: Config, model: Path, run: Path) -> Checked:
         needed = bytes_needed(config, model)
     except TrainerError as error:
         return Checked(problems=error.problems)
-    return Checked(problems=(*_writable(run), *_room(run, needed)))
+    return Checked(problems=_writable(run) or _room(run, needed))
 
 
 def bytes_needed(config: Config, model: Path) -> int:

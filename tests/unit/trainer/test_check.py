@@ -1,0 +1,254 @@
+"""Bad input: each case is a Problem of its own, found without torch, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("torch")
+
+
+import shutil
+
+from PIL import Image
+from support.training import configure
+
+from dreamboot_trainer.check import check
+from dreamboot_trainer.data.photos import list_photos, open_photo
+
+
+@pytest.fixture()
+def model(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the miniature model, to be damaged."""
+    return Path(shutil.copytree(tiny, tmp_path / "model"))
+
+
+@pytest.fixture()
+def pictures(photos: Path, tmp_path: Path) -> Path:
+    """A copy of the photos, to be damaged."""
+    return Path(shutil.copytree(photos, tmp_path / "pictures"))
+
+
+def found(model: Path, pictures: Path, run: Path, **changes: object) -> list[str]:
+    report = check(configure(model, pictures, **changes), run)
+    assert not run.exists()
+    assert all(problem.what and problem.cause and problem.hint for problem in report.problems)
+    return [problem.id for problem in report.problems]
+
+
+def test_good_input_has_no_problem(model: Path, pictures: Path, tmp_path: Path) -> None:
+    assert found(model, pictures, tmp_path / "run") == []
+
+
+def test_missing_folder(model: Path, tmp_path: Path) -> None:
+    assert found(model, tmp_path / "nothing", tmp_path / "run") == ["photos-folder-missing"]
+
+
+def test_empty_folder(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert found(model, tmp_path / "empty", tmp_path / "run") == ["photos-folder-empty"]
+
+
+def test_text_file_named_jpg(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "a.jpg").write_text("not a photo at all")
+    assert found(model, pictures, tmp_path / "run") == ["photo-not-an-image"]
+
+
+def test_empty_file_named_jpg(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "a.jpg").touch()
+    assert found(model, pictures, tmp_path / "run") == ["photo-not-an-image"]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_truncated_photo(model: Path, pictures: Path, tmp_path: Path, ending: str) -> None:
+    path = pictures / f"a.{ending}"
+    Image.effect_noise((256, 256), 80).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert found(model, pictures, tmp_path / "run") == ["photo-damaged"]
+
+
+def test_one_pixel_photo(model: Path, pictures: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1)).save(pictures / "a.png")
+    assert found(model, pictures, tmp_path / "run") == ["photo-too-small"]
+
+
+def test_other_files_are_left_out_with_a_note(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "Thumbs.db").write_bytes(b"x")
+    (pictures / "photo-0.txt").write_text("a caption")
+    report = check(configure(model, pictures), tmp_path / "run")
+    assert not report.problems
+    assert [note for note in report.notes if "Thumbs.db" in note and "photo-0.txt" not in note]
+
+
+def test_same_picture_twice_is_noted(model: Path, pictures: Path, tmp_path: Path) -> None:
+    shutil.copy(pictures / "photo-0.png", pictures / "again.png")
+    report = check(configure(model, pictures), tmp_path / "run")
+    assert any("same picture" in note for note in report.notes)
+
+
+def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
+    image = Image.new("RGB", (60, 40), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    image.save(tmp_path / "a.jpg", exif=exif)
+    assert open_photo(tmp_path / "a.jpg").size == (40, 60)
+
+
+def test_transparency_becomes_white_and_sixteen_bits_eight(tmp_path: Path) -> None:
+    Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    assert open_photo(tmp_path / "a.png").getpixel((0, 0)) == (255, 255, 255)
+    Image.new("I;16", (40, 40), 32768).save(tmp_path / "b.png")
+    assert open_photo(tmp_path / "b.png").getpixel((0, 0)) == (128, 128, 128)
+    assert [path.name for path in list_photos(tmp_path).photos] == ["a.png", "b.png"]
+
+
+def test_model_missing(pictures: Path, tmp_path: Path) -> None:
+    assert found(tmp_path / "none", pictures, tmp_path / "run") == ["model-missing"]
+
+
+def test_model_without_index(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (model / "model_index.json").unlink()
+    assert found(model, pictures, tmp_path / "run") == ["model-no-index"]
+
+
+def test_model_without_unet_folder(model: Path, pictures: Path, tmp_path: Path) -> None:
+    shutil.rmtree(model / "unet")
+    assert found(model, pictures, tmp_path / "run") == ["model-without-unet"]
+
+
+def test_model_without_unet_in_the_index(model: Path, pictures: Path, tmp_path: Path) -> None:
+    index = json.loads((model / "model_index.json").read_text())
+    del index["unet"]
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert found(model, pictures, tmp_path / "run") == ["model-without-unet"]
+
+
+def test_model_without_weights(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (model / "text_encoder" / "model.safetensors").unlink()
+    assert found(model, pictures, tmp_path / "run") == ["model-without-text-encoder"]
+
+
+def test_model_of_a_wrong_class(model: Path, pictures: Path, tmp_path: Path) -> None:
+    text = (model / "model_index.json").read_text().replace("StableDiffusionPipeline", "AudioLDMPipeline")
+    (model / "model_index.json").write_text(text)
+    assert found(model, pictures, tmp_path / "run") == ["model-unknown-family"]
+
+
+def test_component_of_a_wrong_class(model: Path, pictures: Path, tmp_path: Path) -> None:
+    text = (model / "model_index.json").read_text().replace("UNet2DConditionModel", "UNet1DModel")
+    (model / "model_index.json").write_text(text)
+    assert found(model, pictures, tmp_path / "run") == ["model-without-unet"]
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100, -10])
+def test_truncated_weights(model: Path, pictures: Path, tmp_path: Path, kept: int) -> None:
+    path = model / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    assert found(model, pictures, tmp_path / "run") == ["model-file-truncated"]
+
+
+def test_header_longer_than_the_file(model: Path, pictures: Path, tmp_path: Path) -> None:
+    path = model / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
+    assert found(model, pictures, tmp_path / "run") == ["model-file-truncated"]
+
+
+def test_git_lfs_pointer(model: Path, pictures: Path, tmp_path: Path) -> None:
+    path = model / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n")
+    assert found(model, pictures, tmp_path / "run") == ["model-lfs-pointer"]
+
+
+class _Evil:
+    """Unpickling this would create a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> object:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_malicious_checkpoint_is_refused_and_not_run(pictures: Path, tmp_path: Path, zipped: bool) -> None:
+    path, proof = tmp_path / "evil.ckpt", tmp_path / "proof"
+    content = pickle.dumps({"state_dict": _Evil(proof)})
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", content)
+    else:
+        path.write_bytes(content)
+    assert found(path, pictures, tmp_path / "run") == ["model-unsafe-pickle"]
+    assert not proof.exists()
+
+
+def test_malicious_bin_in_a_folder_is_refused(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (model / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    (model / "unet" / "diffusion_pytorch_model.bin").write_bytes(pickle.dumps(_Evil(tmp_path / "proof")))
+    assert found(model, pictures, tmp_path / "run") == ["model-unsafe-pickle"]
+
+
+def test_honest_checkpoint_passes(pictures: Path, tmp_path: Path) -> None:
+    import torch
+
+    torch.save({"state_dict": {"a": torch.zeros(2)}}, tmp_path / "good.ckpt")
+    assert found(tmp_path / "good.ckpt", pictures, tmp_path / "run") == []
+
+
+def test_unknown_model_file(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    assert found(tmp_path / "model.gguf", pictures, tmp_path / "run") == ["model-unknown-file"]
+
+
+def test_no_room(model: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
+    assert found(model, pictures, tmp_path / "run") == ["disk-full"]
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "geteuid"), reason="POSIX")
+def test_no_write_permission(model: Path, pictures: Path) -> None:
+    assert found(model, pictures, Path("/proc/run")) == ["run-not-writable"]
+
+
+def test_no_prompt_and_no_class_prompt(model: Path, pictures: Path, tmp_path: Path) -> None:
+    assert found(model, pictures, tmp_path / "run", instance_prompt="") == ["concept-incomplete"]
+    assert found(model, pictures, tmp_path / "run", class_prompt="") == ["concept-incomplete"]
+    assert found(model, pictures, tmp_path / "run", class_prompt="", with_prior_preservation=False) == []
+
+
+def test_resolution_must_be_a_multiple_of_eight(model: Path, pictures: Path, tmp_path: Path) -> None:
+    assert found(model, pictures, tmp_path / "run", resolution=65) == ["config-wrong-value"]
+
+
+def test_concepts_list_with_an_unknown_key(model: Path, pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "concepts_list.json"
+    path.write_text(json.dumps([{"instance_prompt": "a", "instance_dir": "b"}]))
+    assert found(model, pictures, tmp_path / "run", concepts_list=path) == ["concept-incomplete"]
+
+
+def test_check_imports_no_torch_and_ends_with_one(model: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from dreamboot_trainer.cli import main\n"
+        f"code = main(['check', '--set', 'pretrained_model_name_or_path={model}', '--set', 'instance_data_dir={tmp_path / 'no'}',"
+        " '--set', 'instance_prompt=a', '--set', 'class_prompt=b'])\n"
+        "assert 'torch' not in sys.modules\nsys.exit(code)"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=_environment())
+    assert answer.returncode == 1, answer.stderr
+    assert "There is no photo folder" in answer.stderr
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    trainer = Path(__file__).resolve().parents[3] / "trainer"
+    return {**os.environ, "PYTHONPATH": str(trainer)}

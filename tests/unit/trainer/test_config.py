@@ -1,0 +1,102 @@
+"""The schema: parsing, defaults, faults that name the nearest key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dreamboot_trainer.config import SECTIONS, Config, keys
+from dreamboot_trainer.config_read import dump, read
+from dreamboot_trainer.problems import TrainerError
+
+
+def faults(*overrides: str, toml: str | None = None, folder: Path | None = None) -> list[str]:
+    path = None
+    if toml is not None and folder is not None:
+        path = folder / "config.toml"
+        path.write_text(toml, encoding="utf-8")
+    with pytest.raises(TrainerError) as caught:
+        read(path, overrides)
+    return [f"{problem.id}: {problem.what} {problem.cause} {problem.hint}" for problem in caught.value.problems]
+
+
+def test_every_key_has_help_and_a_name_of_its_own() -> None:
+    names = [key.name for key in keys()]
+    assert len(names) == len(set(names))
+    assert all(key.help.endswith(".") for key in keys())
+    assert {key.section for key in keys()} == set(SECTIONS)
+
+
+def test_defaults_survive_a_round_trip_through_toml(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(dump(Config()), encoding="utf-8")
+    assert read(path) == Config()
+
+
+def test_changed_values_survive_a_round_trip(tmp_path: Path) -> None:
+    config = read(None, ["learning_rate=2e-6", 'validation_prompts=["a \\"quoted\\" dog", "ü"]', "hflip=true"])
+    path = tmp_path / "config.toml"
+    path.write_text(dump(config), encoding="utf-8")
+    again = read(path)
+    assert again.optimizer.learning_rate == 2e-6
+    assert again.sampling.validation_prompts == ('a "quoted" dog', "ü")
+    assert again.data.hflip is True
+
+
+def test_concepts_survive_a_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[[data.concepts]]\ninstance_prompt = "a"\ninstance_data_dir = "/x"\n', encoding="utf-8")
+    config = read(path)
+    path.write_text(dump(config), encoding="utf-8")
+    assert read(path) == config
+    assert config.data.concepts[0].instance_prompt == "a"
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[data]\ninstance_data_dir = "photos"\n', encoding="utf-8")
+    assert Path(read(path).data.instance_data_dir) == tmp_path / "photos"
+
+
+def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[training]\nmax_train_steps = 5\n", encoding="utf-8")
+    assert read(path, ["training.max_train_steps=7"]).training.max_train_steps == 7
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("learing_rate=1", "Write learning_rate in section [optimizer] instead"),
+        ("use_8bit_adam=true", 'optimizer = "adamw8bit"'),
+        ("train_batch_size=0", "at least 1"),
+        ("train_batch_size=many", "a whole number"),
+        ("learning_rate=0", "above 0"),
+        ("hflip=perhaps", "true or false"),
+        ("optimizer=adamw8bits", "--set optimizer=adamw8bit"),
+        ("resolution", "key=value"),
+    ],
+)
+def test_a_wrong_override_is_explained(override: str, expected: str) -> None:
+    assert expected in faults(override)[0]
+
+
+def test_a_key_in_a_wrong_section_is_sent_home(tmp_path: Path) -> None:
+    found = faults(toml="[training]\nlearning_rate = 1.0\n", folder=tmp_path)
+    assert "learning_rate in section [optimizer]" in found[0]
+
+
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
+    assert len(faults("hflip=2", toml="[modell]\n[data]\nhflipp = true\nresolution = 'x'\n", folder=tmp_path)) == 4
+
+
+@pytest.mark.parametrize(("text", "name"), [("a = ", "config-not-toml"), ("schema = 9", "config-schema")])
+def test_unusable_files(tmp_path: Path, text: str, name: str) -> None:
+    assert faults(toml=text, folder=tmp_path)[0].startswith(name)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(TrainerError) as caught:
+        read(tmp_path / "none.toml")
+    assert caught.value.problem.id == "config-unreadable"
