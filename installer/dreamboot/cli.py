@@ -79,11 +79,16 @@ def _parser(name: Optional[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _folder(text: str) -> Optional[Path]:
+    """A path; an empty word (an unset variable of a script) is none, not the working directory."""
+    return Path(text) if text.strip() else None
+
+
 def _common_parser() -> argparse.ArgumentParser:
     """Flags that every command has."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("common options")
-    group.add_argument("--home", type=Path, help="where dreamboot keeps everything (DREAMBOOT_HOME)")
+    group.add_argument("--home", type=_folder, help="where dreamboot keeps everything (DREAMBOOT_HOME)")
     group.add_argument("--assume", type=Path, metavar="FILE", help="a stated machine (TOML or JSON)")
     for names, text in (
         (("--json",), "print one JSON document"),
