@@ -1,0 +1,1 @@
+"""How the demo model was made: data, autoencoder, text-to-image training, judge and export. See docs/demo-model.md."""

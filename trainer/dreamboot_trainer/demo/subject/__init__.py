@@ -1,0 +1,1 @@
+"""The demo subject: an animal that this project invented and draws itself."""
