@@ -33,7 +33,7 @@ def main():
         return problem(
             "This is Python {0}.{1}; dreamboot needs Python 3.8 or newer.".format(*sys.version_info[:2]),
             "Its command line and its libraries are written for 3.8 and later.",
-            "Install a newer Python, then: python3 installer/bootstrap.py " + " ".join(sys.argv[1:]),
+            "Install a newer Python, then: " + " ".join([words_typed()] + sys.argv[1:]),
         )
     if sys.maxsize < 2**32:
         return problem(
@@ -135,7 +135,7 @@ def build_tool(home, folder, requirements):
         raise Failure(
             "dreamboot's home folder can't be written: {0}".format(home),
             str(error),
-            "Name another one: python3 installer/bootstrap.py --home FOLDER " + " ".join(sys.argv[1:]),
+            "Name another one: {0} --home FOLDER".format(words_typed()),
         )
     sys.stderr.write("Preparing dreamboot's own environment (once; about 30 MB of downloads) ...\n")
     sys.stderr.flush()
@@ -188,7 +188,7 @@ def install_hint():
     """The one command that is missing, for this system's package manager."""
     import shutil
 
-    again = "python3 installer/bootstrap.py " + " ".join(sys.argv[1:])
+    again = " ".join([words_typed()] + sys.argv[1:])
     for program, command in INSTALL_VENV:
         if shutil.which(program):
             prefix = "" if hasattr(os, "geteuid") and os.geteuid() == 0 else "sudo "
@@ -274,12 +274,16 @@ def hand_over(python, home):
             continue
 
 
+def words_typed():
+    """`python3 installer/bootstrap.py`, as this person wrote it."""
+    words = ["python" if os.name == "nt" else "python3", sys.argv[0]]
+    return " ".join('"{0}"'.format(word) if " " in word else word for word in words)
+
+
 def typed(home):
     """How this person calls dreamboot, for the commands that are told to them to paste."""
-    words = ["python" if os.name == "nt" else "python3", sys.argv[0]]
-    if any(word == "--home" or word.startswith("--home=") for word in sys.argv[1:]):
-        words += ["--home", home]
-    return " ".join('"{0}"'.format(word) if " " in word else word for word in words)
+    named = any(word == "--home" or word.startswith("--home=") for word in sys.argv[1:])
+    return words_typed() + (' --home "{0}"'.format(home) if named else "")
 
 
 if __name__ == "__main__":
