@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import shutil
 from collections.abc import Mapping
@@ -14,12 +13,14 @@ from typing import Any
 import torch
 
 from dreamboot_trainer.checks.space import require_room
+from dreamboot_trainer.ema import Average
 from dreamboot_trainer.files import PARTIAL, replacing_folder
 from dreamboot_trainer.problems import TrainerError, mismatch
 
 SCHEMA = 1
 _NAME = re.compile(r"step-(\d{6,})$")
-_WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.pt", "state.json"
+_WEIGHTS, _AVERAGE = "weights.safetensors", "average.safetensors"
+_OPTIMIZER, _STATE = "optimizer.pt", "state.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +39,7 @@ class State:
     optimizer: Any
     schedule: Any
     facts: dict[str, Any]
+    average: Average | None = None
 
 
 def complete(folder: Path) -> tuple[Saved, ...]:
@@ -49,32 +51,32 @@ def complete(folder: Path) -> tuple[Saved, ...]:
     return tuple(sorted(saved, key=lambda checkpoint: checkpoint.step))
 
 
-def save(folder: Path, step: int, state: State, generators: list[dict[str, Any]], limit: int) -> Saved:
+def save(folder: Path, step: int, state: State, limit: int) -> Saved:
     """Write checkpoint `step`, then remove the oldest beyond `limit` (0 keeps all). Main process only.
 
-    `generators`: the random states of every process. TrainerError when there is no room; older ones are then kept.
+    Random generators have no place in it: every draw is a function of the seed and the step (see noise.py).
+    TrainerError when there is no room; older checkpoints are then kept.
     """
     from safetensors.torch import save_file
 
     optimizer = state.optimizer.state_dict()
-    needed = _bytes(state.weights) + _bytes_of(optimizer)
+    needed = _bytes(state.weights) * (2 if state.average else 1) + _bytes_of(optimizer)
     require_room(folder, int(needed * 1.02) + 2**20, "The checkpoints made so far are kept.")
     path = folder / f"step-{step:06d}"
     with replacing_folder(path) as partial:
         tensors = {name: parameter.detach().cpu().contiguous() for name, parameter in state.weights.items()}
         save_file(tensors, partial / _WEIGHTS)
-        torch.save(
-            {"optimizer": optimizer, "schedule": state.schedule.state_dict(), "generators": generators},
-            partial / _OPTIMIZER,
-        )
-        content = {"schema": SCHEMA, "step": step, "processes": len(generators), "facts": state.facts}
+        if state.average is not None:
+            save_file({name: tensor.cpu() for name, tensor in state.average.shadow.items()}, partial / _AVERAGE)
+        torch.save({"optimizer": optimizer, "schedule": state.schedule.state_dict()}, partial / _OPTIMIZER)
+        content = {"schema": SCHEMA, "step": step, "facts": state.facts}
         (partial / _STATE).write_text(json.dumps(content, indent=1), encoding="utf-8")
     _forget(folder, limit)
     return Saved(step=step, path=path)
 
 
-def load(saved: Saved, state: State, process: int) -> None:
-    """Put a checkpoint's content into `state` and the random generators of this process.
+def load(saved: Saved, state: State) -> None:
+    """Put a checkpoint's content into `state`.
 
     TrainerError when the run's facts have changed since, naming which.
     """
@@ -88,6 +90,9 @@ def load(saved: Saved, state: State, process: int) -> None:
         with torch.no_grad():
             for name, parameter in state.weights.items():
                 parameter.copy_(tensors[name])
+            if state.average is not None:
+                for name, tensor in load_file(saved.path / _AVERAGE).items():
+                    state.average.shadow[name].copy_(tensor)
         state.optimizer.load_state_dict(rest["optimizer"])
         state.schedule.load_state_dict(rest["schedule"])
     except (OSError, KeyError, ValueError, RuntimeError) as error:
@@ -100,26 +105,6 @@ def load(saved: Saved, state: State, process: int) -> None:
                 f"rm -r {saved.path}",
             )
         ) from error
-    if process < len(rest["generators"]):
-        restore_generators(rest["generators"][process])
-
-
-def generators() -> dict[str, Any]:
-    """The states of the process's global random generators. (The trainer draws from none of them; libraries may.)"""
-    version, numbers, following = random.getstate()
-    found: dict[str, Any] = {"torch": torch.get_rng_state(), "python": [version, list(numbers), following]}
-    if torch.cuda.is_available():
-        found["cuda"] = torch.cuda.get_rng_state()
-    return found
-
-
-def restore_generators(states: Mapping[str, Any]) -> None:
-    """The inverse of `generators`."""
-    torch.set_rng_state(states["torch"])
-    version, numbers, following = states["python"]
-    random.setstate((version, tuple(numbers), following))
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
 
 
 def _same_facts(saved: Saved, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

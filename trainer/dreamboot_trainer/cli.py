@@ -165,17 +165,22 @@ def _schema(_: argparse.Namespace) -> int:
 def _sample(options: argparse.Namespace) -> int:
     from dreamboot_trainer.data.concepts import model_path, subjects
     from dreamboot_trainer.families import family_of
-    from dreamboot_trainer.model_folder import read_folder
+    from dreamboot_trainer.methods import methods
+    from dreamboot_trainer.model_folder import INDEX, read_folder
 
     config, run = read_config(options)
     trained = run / "model"
-    folder = read_folder(options.model or (trained if trained.is_dir() else model_path(config)))
+    place = options.model or (trained if trained.is_dir() else model_path(config))
+    adapter = place.is_dir() and not (place / INDEX).is_file()
+    folder = read_folder(model_path(config) if adapter else place)
     import torch
 
     from dreamboot_trainer import backend, pipeline, sample
 
     chosen = backend.choose(config.training.device)
-    loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME))
+    loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME), adapters=adapter)
+    if adapter:
+        methods()["lora"].load(loaded, place)
     found = config.sampling.validation_prompts or tuple(
         prompt for subject in subjects(config, run) for prompt in (subject.instance_prompt, subject.class_prompt)
     )

@@ -38,6 +38,7 @@ class Model:
 
     pretrained_model_name_or_path: str = option(DEMO, "Diffusers folder, a .safetensors or .ckpt file, or 'demo'.")
     pretrained_vae_name_or_path: str = option("", "Folder of another VAE to use in place of the model's own.")
+    tokenizer_name: str = option("", "Folder of a tokenizer, for a checkpoint file that comes without one.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,10 @@ class Data:
         (), "Several concepts, as [[data.concepts]] tables; replaces the four fields."
     )
     resolution: int = option(512, "Side in pixels that photos are resized and cropped to; a multiple of 8.", at_least=8)
+    captions: bool = option(
+        default=False,
+        text="Take each photo's prompt from a .txt, .json or metadata.jsonl beside it, where there is one.",
+    )
     center_crop: bool = option(
         default=True, text="Crop from the middle; false crops at random and needs cache_latents = false."
     )
@@ -93,6 +98,15 @@ class Training:
     gradient_checkpointing: bool = option(
         default=False, text="Compute activations twice to hold fewer of them: less memory, slower."
     )
+    method: str = option("full", "Train all weights of the network, or a small adapter.", choices=("full", "lora"))
+    train_text_encoder: bool = option(default=False, text="Train the text encoder too: closer likeness, more memory.")
+    text_encoder_steps: int = option(0, "Steps after which the text encoder stays as it is; 0 means never.", at_least=0)
+    snr_gamma: float = option(0.0, "Min-SNR weighting of noise levels (5 is usual); 0 switches it off.", at_least=0)
+    noise_offset: float = option(
+        0.0, "Noise that is equal over the picture (0.05 to 0.1); 0 switches it off.", at_least=0
+    )
+    use_ema: bool = option(default=False, text="Save a running average of the weights in place of the last ones.")
+    ema_decay: float = option(0.999, "How slowly the average follows the weights.", at_least=0)
     mixed_precision: str = option("auto", "Number format of the arithmetic.", choices=("auto", "no", "fp16", "bf16"))
     attention: str = option("auto", "Implementation of attention.", choices=("auto", "sdpa", "naive", "xformers"))
     max_grad_norm: float = option(1.0, "Gradients are scaled down to this norm; 0 switches clipping off.", at_least=0)
@@ -108,6 +122,7 @@ class Optimizer:
         "adamw", "Optimizer by name; adamw8bit needs a quarter of the memory.", choices=("adamw", "adamw8bit")
     )
     learning_rate: float = option(5e-6, "Learning rate after warm-up.", above=0)
+    text_encoder_learning_rate: float = option(0.0, "Learning rate of the text encoder; 0 means the same.", at_least=0)
     lr_scheduler: str = option(
         "constant",
         "Course of the learning rate.",
@@ -121,6 +136,16 @@ class Optimizer:
     adam_beta2: float = option(0.999, "Decay of the second moment.", at_least=0)
     adam_weight_decay: float = option(1e-2, "Weight decay.", at_least=0)
     adam_epsilon: float = option(1e-8, "Added to the denominator.", above=0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lora:
+    """The adapter, where method = "lora" (Hu et al. 2021)."""
+
+    lora_rank: int = option(16, "Rank of the adapter's matrices: more can learn more.", at_least=1)
+    lora_alpha: float = option(0.0, "Strength of the adapter is lora_alpha / lora_rank; 0 means lora_rank.", at_least=0)
+    lora_dropout: float = option(0.0, "Share of the adapter's inputs that are left out at random.", at_least=0)
+    use_dora: bool = option(default=False, text="Train direction and size of the weights apart (Liu et al. 2024).")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,6 +196,7 @@ class Config:
     prior: Prior = field(default_factory=Prior)
     training: Training = field(default_factory=Training)
     optimizer: Optimizer = field(default_factory=Optimizer)
+    lora: Lora = field(default_factory=Lora)
     sampling: Sampling = field(default_factory=Sampling)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     output: Output = field(default_factory=Output)
@@ -201,6 +227,7 @@ SECTIONS: dict[str, type[Any]] = {
     "prior": Prior,
     "training": Training,
     "optimizer": Optimizer,
+    "lora": Lora,
     "sampling": Sampling,
     "checkpoint": Checkpoint,
     "output": Output,

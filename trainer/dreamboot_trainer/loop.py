@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from dreamboot_trainer import losses
+from dreamboot_trainer import losses, noise
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batches
+from dreamboot_trainer.ema import Average
 from dreamboot_trainer.problems import Interrupted, TrainerError, mismatch
 from dreamboot_trainer.trainable import Trainable
 
@@ -27,6 +28,7 @@ class Training:
     optimizer: Any
     schedule: Any
     batches: Batches
+    average: Average | None = None
 
 
 @dataclass(slots=True)
@@ -76,11 +78,13 @@ def _optimizer_step(context: Context, training: Training, step: int) -> StepResu
     sums = torch.zeros(4, dtype=torch.float64)
     for micro in range(count):
         batch = training.batches.at(step, micro, context.process)
+        # Dropout and the like draw from the global generator: a resumed run must find it as the first run had it.
+        torch.manual_seed(noise.seed_of(settings.seed, "step", step, micro, context.process))
         last = micro == count - 1
         # Gradients of the earlier micro-batches stay in the process; the last one exchanges the sum.
         with nullcontext() if last else context.accelerator.no_sync(training.wrapped):
             answer = training.wrapped(batch.noisy, batch.timesteps, batch.text, batch.sizes)
-            each = losses.per_sample(answer, batch.target)
+            each = losses.per_sample(answer, batch.target, batch.weights)
             loss = losses.combine(each, batch.instances, context.config.prior.prior_loss_weight)
             context.accelerator.backward(loss.total / count)
         prior = loss.prior if loss.prior is not None else torch.zeros(())
@@ -90,11 +94,15 @@ def _optimizer_step(context: Context, training: Training, step: int) -> StepResu
     sums = _over_processes(context, sums)
     has_prior = loss.prior is not None
     _require_finite(context, sums[0].item(), step + 1)
+    if settings.text_encoder_steps and step >= settings.text_encoder_steps:
+        training.trainable.drop_text_gradients()
     norm = _clip(context, training)
     training.optimizer.step()
     if not getattr(training.optimizer, "step_was_skipped", False):
         training.schedule.step()
     training.optimizer.zero_grad()
+    if training.average is not None:
+        training.average.update(step + 1)
     total, instance, prior_loss, signal = sums.tolist()
     return StepResult(total, instance, prior_loss if has_prior else None, norm, signal > 0)
 

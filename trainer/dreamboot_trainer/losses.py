@@ -16,9 +16,10 @@ class Loss:
     prior: torch.Tensor | None
 
 
-def per_sample(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of each sample [B], in float32."""
-    return torch.nn.functional.mse_loss(predicted.float(), target.float(), reduction="none").flatten(1).mean(1)
+def per_sample(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """Mean squared error of each sample [B], in float32, times its weight."""
+    errors = torch.nn.functional.mse_loss(predicted.float(), target.float(), reduction="none").flatten(1).mean(1)
+    return errors if weights is None else errors * weights
 
 
 def combine(losses: torch.Tensor, instances: int, prior_loss_weight: float) -> Loss:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -34,24 +34,29 @@ _LFS = b"version https://git-lfs"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelFolder:
-    """A diffusers folder: `parts` maps a component's name to its class name, `configs` to its config.json."""
+    """A diffusers folder: `parts` maps a component's name to its class name, `configs` to its config.json.
+
+    `others`: components that are taken from a folder elsewhere.
+    """
 
     path: Path
     class_name: str
     parts: Mapping[str, str]
     configs: Mapping[str, Mapping[str, Any]]
+    others: Mapping[str, Path] = field(default_factory=dict)
 
     def part(self, name: str) -> Path:
         """The folder of one component."""
-        return self.path / name
+        return self.others.get(name, self.path / name)
 
     def config(self, name: str) -> Mapping[str, Any]:
         """config.json (or scheduler_config.json) of one component; empty where there is none."""
         return self.configs.get(name, {})
 
 
-def read_folder(path: Path) -> ModelFolder:
+def read_folder(path: Path, others: Mapping[str, Path] | None = None) -> ModelFolder:
     """The folder's index and configs; TrainerError where it is not a diffusers folder."""
+    others = others or {}
     index = path / INDEX
     if not path.is_dir():
         raise TrainerError(
@@ -74,8 +79,10 @@ def read_folder(path: Path) -> ModelFolder:
         for name, value in content.items()
         if isinstance(value, list) and len(value) == 2 and isinstance(value[1], str)
     }
-    configs = {name: config for name in parts if (config := _config(path / name)) is not None}
-    return ModelFolder(path=path, class_name=str(content.get("_class_name", "")), parts=parts, configs=configs)
+    configs = {name: config for name in parts if (config := _config(others.get(name, path / name))) is not None}
+    return ModelFolder(
+        path=path, class_name=str(content.get("_class_name", "")), parts=parts, configs=configs, others=others
+    )
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:

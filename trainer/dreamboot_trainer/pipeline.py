@@ -38,8 +38,12 @@ class Pipeline:
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Rows:
         """What the text encoders make of the prompts, one row each, on the device."""
-        tokens = self.family.text.tokens(self.text, prompts)
-        return {name: rows.detach() for name, rows in self.family.text.encode(self.text.encoders, tokens).items()}
+        return self.family.text.encode(self.text.encoders, self.tokens(prompts))
+
+    def tokens(self, prompts: Sequence[str]) -> Rows:
+        """The prompts' token ids, one row each, on the device."""
+        found = self.family.text.tokens(self.text, prompts)
+        return {name: rows.to(self.device) for name, rows in found.items()}
 
     @torch.no_grad()
     def encode(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,9 +83,11 @@ class Request:
     steps: int
 
 
-def load(family: Family, folder: ModelFolder, vae: Path | None, device: torch.device) -> Pipeline:
-    """Every part in float32 on the device."""
-    with lean_imports(adapters=False):
+def load(
+    family: Family, folder: ModelFolder, vae: Path | None, device: torch.device, *, adapters: bool = False
+) -> Pipeline:
+    """Every part in float32 on the device. `vae`: another VAE's folder. `adapters`: whether LoRA layers may come in."""
+    with lean_imports(adapters=adapters):
         loader = family.load
     text = loader.text(folder, torch.float32)
     for encoder in text.encoders:

@@ -22,12 +22,7 @@ _SKIPPED = ("safety_checker", "feature_extractor")
 
 
 def save_folder(
-    source: ModelFolder,
-    family: Family,
-    trained: Mapping[str, Mapping[str, torch.Tensor]],
-    precision: str,
-    out: Path,
-    vae: Path | None,
+    source: ModelFolder, family: Family, trained: Mapping[str, Mapping[str, torch.Tensor]], precision: str, out: Path
 ) -> None:
     """Write the model folder `out`: components in `trained` with these weights, the others as they are in `source`.
 
@@ -36,7 +31,7 @@ def save_folder(
     with replacing_folder(out) as partial:
         for component in family.components:
             place = partial / component.name
-            origin = vae if component.name == "vae" and vae else source.part(component.name)
+            origin = source.part(component.name)
             if not component.weights:
                 shutil.copytree(origin, place)
                 continue

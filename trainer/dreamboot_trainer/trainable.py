@@ -29,6 +29,25 @@ class Trainable(torch.nn.Module):
         rows = self.family.text.encode(tuple(self.encoders), text) if len(self.encoders) else text
         return self.family.denoise.predict(self.denoiser, noisy, timesteps, rows, sizes)
 
+    def save_memory(self) -> None:
+        """Gradient checkpointing: activations are computed again on the way back."""
+        network: Any = self.denoiser
+        network.enable_gradient_checkpointing()
+        encoder: Any
+        for encoder in self.encoders:
+            encoder.gradient_checkpointing_enable()
+
+    def drop_text_gradients(self) -> None:
+        """The text encoders learn nothing from this step: without a gradient, an optimizer leaves a weight alone."""
+        for parameter in self.encoders.parameters():
+            parameter.grad = None
+
+    def groups(self, rate: float, text_rate: float) -> list[dict[str, Any]]:
+        """The trained weights as parameter groups with their learning rates."""
+        parts = ((self.denoiser, rate), (self.encoders, text_rate))
+        found = ({"params": [p for p in part.parameters() if p.requires_grad], "lr": each} for part, each in parts)
+        return [group for group in found if group["params"]]
+
     def trained(self) -> dict[str, torch.nn.Parameter]:
         """Name -> parameter of everything that changes."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}

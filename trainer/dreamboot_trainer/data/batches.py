@@ -18,7 +18,7 @@ from dreamboot_trainer.families import Family
 class Batch:
     """The first `instances` rows are instance photos, the others class images.
 
-    noisy, target [B, C, h, w]; timesteps [B]; text: rows by name; sizes [B, 6].
+    noisy, target [B, C, h, w]; timesteps [B]; text: rows by name; sizes [B, 6]; weights [B] of the losses, or None.
     """
 
     noisy: torch.Tensor
@@ -27,6 +27,7 @@ class Batch:
     text: Mapping[str, torch.Tensor]
     sizes: torch.Tensor
     instances: int
+    weights: torch.Tensor | None
 
 
 @dataclass(slots=True)
@@ -56,9 +57,12 @@ class Batches:
         layout: Layout,
         seed: int,
         device: torch.device,
+        noise_offset: float = 0.0,
+        snr_gamma: float = 0.0,
     ) -> None:
         self._family, self._schedule = family, schedule
         self._text, self._rows = text, rows
+        self._noise_offset, self._snr_gamma = noise_offset, snr_gamma
         self._layout, self._seed, self._device = layout, seed, device
         streams = (("instance", instance), ("class", prior))
         self._streams = tuple(
@@ -83,6 +87,7 @@ class Batches:
             text={name: tensor[rows] for name, tensor in self._text.items()},
             sizes=torch.tensor([sample.sizes for sample in samples], device=self._device),
             instances=len(places),
+            weights=denoise.weights(self._schedule, timesteps, self._snr_gamma) if self._snr_gamma else None,
         )
 
     def _sample(self, stream: str, source: Source, order: Order, place: int) -> _Sample:
@@ -90,9 +95,12 @@ class Batches:
         index = order.at(place)
         encoded = source.encoded(index, names)
         shape = encoded.mean.shape
+        added = noise.gaussian(shape, *names, "noise")
+        if self._noise_offset:
+            added += self._noise_offset * noise.gaussian((shape[0], 1, 1), *names, "noise offset")
         return _Sample(
             latents=encoded.mean + encoded.std * noise.gaussian(shape, *names, "posterior"),
-            added=noise.gaussian(shape, *names, "noise"),
+            added=added,
             timestep=self._family.denoise.timestep(self._schedule, *names, "timestep"),
             row=self._rows[source.items[index].prompt],
             sizes=encoded.sizes,

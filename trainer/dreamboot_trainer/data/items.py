@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamboot_trainer.data.captions import caption_of
 from dreamboot_trainer.data.concepts import Subject
 from dreamboot_trainer.data.photos import list_photos
 from dreamboot_trainer.problems import TrainerError, mismatch
@@ -20,10 +21,10 @@ class Item:
     prompt: str
 
 
-def instance_items(subjects: Iterable[Subject]) -> tuple[Item, ...]:
-    """The photos of every concept with its instance prompt."""
+def instance_items(subjects: Iterable[Subject], *, captions: bool) -> tuple[Item, ...]:
+    """The photos of every concept with its instance prompt, or with `captions` their own where they have one."""
     return tuple(
-        Item(path=path, prompt=subject.instance_prompt)
+        Item(path=path, prompt=(caption_of(path) if captions else None) or subject.instance_prompt)
         for subject in subjects
         for path in list_photos(subject.instance_dir).photos
     )

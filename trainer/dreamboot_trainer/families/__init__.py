@@ -80,6 +80,7 @@ class Denoise(Protocol):
         text: Tensors,
         sizes: torch.Tensor,
     ) -> torch.Tensor: ...
+    def weights(self, schedule: Any, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor: ...
     def timestep(self, schedule: Any, *names: int | str) -> int: ...
     def target(
         self, schedule: Any, latents: torch.Tensor, added: torch.Tensor, timesteps: torch.Tensor
@@ -121,6 +122,7 @@ class Family:
     multiple: int = 8
     denoiser: str = "unet"
     text_encoders: tuple[str, ...] = ("text_encoder",)
+    lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
 
     @property
     def load(self) -> Load:

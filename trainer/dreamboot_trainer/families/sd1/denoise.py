@@ -34,6 +34,18 @@ def add_noise(
     return noisy
 
 
+def weights(schedule: NoiseSchedule, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor:
+    """Min-SNR weight of each sample [B] (Hang et al. 2023, section 3.4): min(SNR, gamma) / SNR for noise prediction.
+
+    For velocity prediction the divisor is SNR + 1, since its loss is that much larger at equal error in x0.
+    """
+    alphas = schedule.train.alphas_cumprod.to(timesteps.device)[timesteps]
+    ratio = alphas / (1 - alphas)
+    divisor = ratio + 1 if schedule.train.config.prediction_type == "v_prediction" else ratio
+    weight: torch.Tensor = ratio.clamp(max=snr_gamma) / divisor
+    return weight
+
+
 def target(
     schedule: NoiseSchedule, latents: torch.Tensor, added: torch.Tensor, timesteps: torch.Tensor
 ) -> torch.Tensor:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dreamboot_trainer.families.sd1.denoise import add_noise, predict, target, timestep
+from dreamboot_trainer.families.sd1.denoise import add_noise, predict, target, timestep, weights
 
-__all__ = ["add_noise", "predict", "target", "timestep"]
+__all__ = ["add_noise", "predict", "target", "timestep", "weights"]

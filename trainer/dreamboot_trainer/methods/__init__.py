@@ -1,0 +1,43 @@
+"""How a model is tuned: which weights are trained, and what is left behind. One file per method."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from dreamboot_trainer.config import Config
+    from dreamboot_trainer.pipeline import Pipeline
+    from dreamboot_trainer.trainable import Trainable
+
+
+class Method(Protocol):
+    """`NAME` is the value of the key `method`; `ADAPTERS` says whether peft is needed."""
+
+    NAME: str
+    ADAPTERS: bool
+
+    def attach(self, pipeline: Pipeline, config: Config) -> Trainable:
+        """The trainable module over the pipeline's parts; everything that stays as it is is frozen."""
+
+    def save(self, pipeline: Pipeline, config: Config, out: Path) -> None:
+        """Write the result as the folder `out`."""
+
+    def export(self, pipeline: Pipeline, config: Config, saved: Path, out: Path) -> None:
+        """Write the result for other programs as the file `out`."""
+
+    def load(self, pipeline: Pipeline, saved: Path) -> None:
+        """Put a saved result into a pipeline of the model that was tuned."""
+
+
+@cache
+def methods() -> Mapping[str, Method]:
+    """Every method by its name."""
+    found: list[Any] = [
+        importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
+    ]
+    return {module.NAME: cast(Method, module) for module in found}

@@ -1,0 +1,45 @@
+"""Every weight of the denoiser is trained, and of the text encoders where that is wished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dreamboot_trainer.config import Config
+from dreamboot_trainer.pipeline import Pipeline
+from dreamboot_trainer.save import save_folder
+from dreamboot_trainer.trainable import Trainable
+
+NAME = "full"
+ADAPTERS = False
+
+
+def attach(pipeline: Pipeline, config: Config) -> Trainable:
+    """See Method."""
+    pipeline.denoiser.requires_grad_(requires_grad=True)
+    encoders = pipeline.text.encoders if config.training.train_text_encoder else ()
+    for encoder in encoders:
+        encoder.requires_grad_(requires_grad=True)
+    return Trainable(pipeline.family, pipeline.denoiser, encoders)
+
+
+def save(pipeline: Pipeline, config: Config, out: Path) -> None:
+    """A diffusers folder: trained parts as they are now, the others as they came."""
+    family = pipeline.family
+    trained = {family.denoiser: pipeline.denoiser.state_dict()}
+    if config.training.train_text_encoder:
+        trained |= {
+            name: encoder.state_dict()
+            for name, encoder in zip(family.text_encoders, pipeline.text.encoders, strict=True)
+        }
+    save_folder(pipeline.folder, family, trained, config.output.save_precision, out)
+
+
+def export(_: Pipeline, __: Config, saved: Path, out: Path) -> None:
+    """One checkpoint in the original layout, in fp16."""
+    from dreamboot_trainer.convert import to_original
+
+    to_original(saved, out)
+
+
+def load(_: Pipeline, __: Path) -> None:
+    """Nothing to do: a full result is a pipeline of its own."""

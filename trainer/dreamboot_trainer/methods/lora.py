@@ -1,0 +1,117 @@
+"""A small adapter beside the attention layers is trained by peft; the model's own weights stay as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dreamboot_trainer.config import Config
+from dreamboot_trainer.files import replacing_folder
+from dreamboot_trainer.noise import seed_of
+from dreamboot_trainer.pipeline import Pipeline
+from dreamboot_trainer.save import dtype_of
+from dreamboot_trainer.trainable import Trainable
+
+NAME = "lora"
+ADAPTERS = True
+
+FILE = "pytorch_lora_weights.safetensors"
+"""The name under which diffusers' `load_lora_weights` looks for an adapter in a folder."""
+_METADATA = "lora_adapter_metadata"
+_TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
+
+
+def attach(pipeline: Pipeline, config: Config) -> Trainable:
+    """See Method. The adapter's start depends on the seed alone."""
+    from peft import LoraConfig
+
+    settings = config.lora
+
+    def options(targets: tuple[str, ...]) -> Any:
+        return LoraConfig(
+            r=settings.lora_rank,
+            lora_alpha=settings.lora_alpha or settings.lora_rank,  # type: ignore[arg-type]
+            lora_dropout=settings.lora_dropout,
+            use_dora=settings.use_dora,
+            init_lora_weights="gaussian",
+            target_modules=list(targets),
+        )
+
+    pipeline.denoiser.requires_grad_(requires_grad=False)
+    encoders = pipeline.text.encoders if config.training.train_text_encoder else ()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(config.training.seed, "adapter"))
+        pipeline.denoiser.add_adapter(options(pipeline.family.lora_targets))
+        for encoder in encoders:
+            encoder.add_adapter(options(_TEXT_TARGETS))
+    trainable = Trainable(pipeline.family, pipeline.denoiser, encoders)
+    for parameter in trainable.trained().values():
+        parameter.data = parameter.data.float().clone()
+    return trainable
+
+
+def save(pipeline: Pipeline, config: Config, out: Path) -> None:
+    """A folder with one file in diffusers' names; its metadata says rank and strength."""
+    from safetensors.torch import save_file
+
+    dtype = dtype_of(config.output.save_precision)
+    tensors: dict[str, torch.Tensor] = {}
+    facts: dict[str, Any] = {}
+    for name, module in _adapted(pipeline, config).items():
+        state, settings = _adapter(module)
+        tensors |= {f"{name}.{key}": value.detach().to("cpu", dtype).contiguous() for key, value in state.items()}
+        facts |= {f"{name}.{key}": value for key, value in settings.items()}
+    with replacing_folder(out) as partial:
+        save_file(tensors, partial / FILE, metadata={"format": "pt", _METADATA: json.dumps(facts, sort_keys=True)})
+
+
+def export(pipeline: Pipeline, _: Config, saved: Path, out: Path) -> None:
+    """The adapter under kohya's names, as the web UI and ComfyUI read it."""
+    from dreamboot_trainer.convert import lora_to_kohya
+
+    lora_to_kohya(saved / FILE, out, config_dir=pipeline.folder.path, overwrite=True)
+
+
+def load(pipeline: Pipeline, saved: Path) -> None:
+    """Put the adapter in front of the pipeline's layers."""
+    from peft import LoraConfig, set_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(saved / FILE, framework="pt") as file:
+        facts = json.loads(file.metadata()[_METADATA])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    for name, module in _parts(pipeline).items():
+        mine = {key.removeprefix(f"{name}."): value for key, value in facts.items() if key.startswith(f"{name}.")}
+        if mine:
+            module.add_adapter(LoraConfig(**mine))
+            state = {
+                key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+            }
+            set_peft_model_state_dict(module, state)
+
+
+def _parts(pipeline: Pipeline) -> dict[str, Any]:
+    encoders = zip(pipeline.family.text_encoders, pipeline.text.encoders, strict=True)
+    return {pipeline.family.denoiser: pipeline.denoiser, **dict(encoders)}
+
+
+def _adapted(pipeline: Pipeline, config: Config) -> dict[str, Any]:
+    parts = _parts(pipeline)
+    return parts if config.training.train_text_encoder else {pipeline.family.denoiser: pipeline.denoiser}
+
+
+def _adapter(module: Any) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The adapter's weights, and what diffusers needs to know to load it."""
+    from peft.utils import get_peft_model_state_dict
+
+    settings = module.peft_config["default"]
+    facts = {
+        "r": settings.r,
+        "lora_alpha": settings.lora_alpha,
+        "use_dora": settings.use_dora,
+        "target_modules": sorted(settings.target_modules),
+    }
+    return get_peft_model_state_dict(module), facts

@@ -1,0 +1,53 @@
+"""Third stage: photos become latents and prompts become text rows, before the first step needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dreamboot_trainer.context import Context
+from dreamboot_trainer.data.batches import Batches
+from dreamboot_trainer.data.items import Item
+from dreamboot_trainer.data.order import Layout
+from dreamboot_trainer.data.sources import Cached, Encoded, Live, Source, encode_views
+from dreamboot_trainer.pipeline import Pipeline
+from dreamboot_trainer.stages.prepare import Prepared, warn_of_long_prompts
+
+
+def make_batches(context: Context, prepared: Prepared, instance: Sequence[Item], prior: Sequence[Item]) -> Batches:
+    """Everything that a training step takes. The photos are dealt to the processes and shared afterwards."""
+    pipeline, training = prepared.pipeline, context.config.training
+    context.events.started("cache", f"{len(instance)} photos and {len(prior)} class images")
+    prompts = tuple(dict.fromkeys(item.prompt for item in (*instance, *prior)))
+    warn_of_long_prompts(context, pipeline, [prompt for prompt in prompts if prompt not in prepared.prompts])
+    batches = Batches(
+        family=pipeline.family,
+        schedule=pipeline.schedule,
+        instance=_source(context, pipeline, instance, 0, len(instance) + len(prior)),
+        prior=_source(context, pipeline, prior, len(instance), len(instance) + len(prior)) if prior else None,
+        text=pipeline.tokens(prompts) if training.train_text_encoder else pipeline.embed(prompts),
+        rows={prompt: row for row, prompt in enumerate(prompts)},
+        layout=Layout(
+            batch=training.train_batch_size,
+            accumulation=training.gradient_accumulation_steps,
+            processes=context.processes,
+        ),
+        seed=training.seed,
+        device=context.accelerator.device,
+        noise_offset=training.noise_offset,
+        snr_gamma=training.snr_gamma,
+    )
+    context.events.finished("cache")
+    return batches
+
+
+def _source(context: Context, pipeline: Pipeline, items: Sequence[Item], before: int, total: int) -> Source:
+    data = context.config.data
+    if not data.cache_latents:
+        return Live(items, pipeline.encode, data.resolution, center=data.center_crop, hflip=data.hflip)
+    mine: list[tuple[int, tuple[Encoded, ...]]] = []
+    for index in range(context.process, len(items), context.processes):
+        context.interrupts.check(0)
+        mine.append((index, encode_views(items[index], pipeline.encode, data.resolution, hflip=data.hflip)))
+        context.events.progress("cache", before + index + 1, total, "images")
+    views = dict(context.gather(mine))
+    return Cached(items, [views[index] for index in range(len(items))])

@@ -1,0 +1,43 @@
+"""Last stages: pictures of the course, the model, and the file for other programs."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from dreamboot_trainer import plots, sample
+from dreamboot_trainer.context import Context
+from dreamboot_trainer.ema import Average
+from dreamboot_trainer.events import read_events
+from dreamboot_trainer.stages.prepare import Prepared
+from dreamboot_trainer.stages.training import grid_path
+
+EVENTS = "events.jsonl"
+MODEL, ORIGINAL = "model", "model.safetensors"
+
+
+def save(context: Context, prepared: Prepared, average: Average | None) -> None:
+    """before_after.png, loss.png and the folder model/, by the main process."""
+    if context.main:
+        run, config = context.run, context.config
+        context.events.started("save", "The model is written")
+        before, after = grid_path(run, 0), grid_path(run, config.training.max_train_steps)
+        if before.is_file() and after.is_file():
+            sample.beside(before, after, run / "samples" / "before_after.png")
+        plots.draw_loss(read_events(run / EVENTS), run / "plots" / "loss.png")
+        with average.applied() if average else nullcontext():
+            prepared.method.save(prepared.pipeline, config, run / MODEL)
+        context.events.finished("save", path=str(run / MODEL))
+    context.wait()
+
+
+def export(context: Context, prepared: Prepared) -> None:
+    """model.safetensors, by the main process."""
+    if context.main:
+        run, config = context.run, context.config
+        data = {"model": str(run / MODEL)}
+        if config.output.save_original:
+            context.events.started("export", "The file for other programs is written")
+            prepared.method.export(prepared.pipeline, config, run / MODEL, run / ORIGINAL)
+            data["checkpoint"] = str(run / ORIGINAL)
+        context.events.finished("export", **data)
+    context.wait()

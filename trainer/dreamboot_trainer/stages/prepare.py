@@ -1,0 +1,95 @@
+"""First stage: the model is loaded, and what the device decides is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamboot_trainer import backend as backends
+from dreamboot_trainer import sample
+from dreamboot_trainer.context import Context
+from dreamboot_trainer.data.concepts import Subject, model_path, subjects
+from dreamboot_trainer.families import family_of
+from dreamboot_trainer.methods import Method, methods
+from dreamboot_trainer.model_folder import ModelFolder, read_folder
+from dreamboot_trainer.pipeline import Pipeline, load
+from dreamboot_trainer.problems import TrainerError, mismatch
+
+CONVERTED = "base_model"
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What the later stages share. `prompts` are those of the sample grids."""
+
+    pipeline: Pipeline
+    method: Method
+    subjects: tuple[Subject, ...]
+    prompts: tuple[str, ...]
+
+
+def prepare(context: Context, precision: backends.Choice) -> Prepared:
+    """Load every part onto the device."""
+    context.events.started("prepare", "The model is loaded")
+    require_processes(context)
+    config, device = context.config, context.accelerator.device
+    method = methods()[config.training.method]
+    folder = _folder(context)
+    family = family_of(folder)
+    pipeline = load(family, folder, None, device, adapters=method.ADAPTERS)
+    pipeline.autocast = context.accelerator.autocast
+    attention = backends.attention(context.backend, config.training.attention, precision.value)
+    backends.set_attention(pipeline.denoiser, attention.value)
+    context.events.line("prepare", f"{family.title} on {device}")
+    context.events.line("prepare", f"precision {precision.value}: {precision.reason}")
+    context.events.line("prepare", f"attention {attention.value}: {attention.reason}")
+    found = subjects(config, context.run)
+    prompts = sample.prompts_of(config.sampling, [p for s in found for p in (s.instance_prompt, s.class_prompt)])
+    warn_of_long_prompts(context, pipeline, (*prompts, *(subject.instance_prompt for subject in found)))
+    context.events.finished("prepare")
+    return Prepared(pipeline, method, found, prompts)
+
+
+def warn_of_long_prompts(context: Context, pipeline: Pipeline, prompts: Sequence[str]) -> None:
+    """Say which prompts lose their end."""
+    for prompt in dict.fromkeys(prompts):
+        lost = pipeline.family.text.too_long(pipeline.text, prompt)
+        if lost:
+            context.events.line("prepare", f"The last {lost} tokens of this prompt are cut off: {prompt}")
+
+
+def require_processes(context: Context) -> None:
+    """TrainerError when another number of processes takes part than was asked for."""
+    wanted, found = context.config.training.num_processes, context.processes
+    if wanted and wanted != found:
+        raise TrainerError(
+            mismatch(
+                "world-size",
+                f"Training was to run in {wanted} processes but runs in {found}.",
+                f"{wanted} processes",
+                f"{found} (accelerate launch starts one process on a CPU, whatever it is told)",
+                f"torchrun --nproc_per_node {wanted} -m dreamboot_trainer train --config CONFIG",
+            )
+        )
+
+
+def _folder(context: Context) -> ModelFolder:
+    """The model's folder; a single file is converted into the run first."""
+    model, path = context.config.model, model_path(context.config)
+    others = {}
+    if model.pretrained_vae_name_or_path:
+        others["vae"] = Path(model.pretrained_vae_name_or_path).expanduser()
+    tokenizer = Path(model.tokenizer_name).expanduser() if model.tokenizer_name else None
+    if tokenizer is not None:
+        others["tokenizer"] = tokenizer
+    if not path.is_file():
+        return read_folder(path, others)
+    converted = context.run / CONVERTED
+    if context.main and not converted.is_dir():
+        from dreamboot_trainer.convert import from_original
+
+        context.events.line("prepare", f"{path.name} is converted to a diffusers folder")
+        from_original(path, converted, tokenizer_dir=tokenizer)
+    context.wait()
+    return read_folder(converted, others)

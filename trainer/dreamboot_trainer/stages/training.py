@@ -1,0 +1,119 @@
+"""Fourth stage: the loop, with everything that surrounds it: optimizer, checkpoints, samples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from dreamboot_trainer import checkpoint, loop, optim, sample
+from dreamboot_trainer.backend import Choice
+from dreamboot_trainer.context import Context
+from dreamboot_trainer.data.batches import Batches
+from dreamboot_trainer.data.items import Item, fingerprint
+from dreamboot_trainer.ema import Average
+from dreamboot_trainer.stages.prepare import Prepared
+from dreamboot_trainer.trainable import Trainable
+
+# What may differ when a run goes on: it changes what is shown and kept, or how fast, and not what is learnt.
+_FREE_SECTIONS = ("sampling", "checkpoint", "output")
+_FREE_KEYS = ("training.num_processes", "training.device", "training.ema_decay", "prior.sample_batch_size")
+
+
+def train(
+    context: Context, prepared: Prepared, batches: Batches, items: Sequence[Item], precision: Choice
+) -> Average | None:
+    """Train to the last step, from the newest checkpoint if there is one. The running average, where there is one."""
+    config, pipeline = context.config, prepared.pipeline
+    trainable = prepared.method.attach(pipeline, config)
+    if config.training.gradient_checkpointing:
+        trainable.save_memory()
+    trained = trainable.trained()
+    optimizer, choice = optim.build(_groups(context, trainable), config.optimizer, context.accelerator.device.type)
+    schedule = optim.schedule(optimizer, config.optimizer, config.training.max_train_steps)
+    wrapped, wrapped_optimizer = context.accelerator.prepare(trainable, optimizer)
+    average = Average(trained, config.training.ema_decay) if config.training.use_ema else None
+    state = checkpoint.State(trained, optimizer, schedule, _facts(context, items), average)
+    first = _resume(context, state)
+    context.events.started(
+        "train",
+        f"{config.training.max_train_steps - first} steps",
+        world_size=context.processes,
+        device=str(context.accelerator.device),
+        mixed_precision=precision.value,
+        optimizer=choice.value,
+        trainable_parameters=sum(parameter.numel() for parameter in trained.values()),
+    )
+    if first == 0:
+        _sample(context, prepared, 0, None)
+    training = loop.Training(trainable, wrapped, wrapped_optimizer, schedule, batches, average)
+    every, last = config.sampling.validation_steps, config.training.max_train_steps
+
+    def after_step(step: int) -> None:
+        if step == last or (every and step % every == 0):
+            _sample(context, prepared, step, average)
+
+    loop.train(context, training, first, after_step, lambda step: _checkpoint(context, state, step))
+    after_step(last)
+    context.events.finished("train")
+    return average
+
+
+def grid_path(run: Path, step: int) -> Path:
+    """Where the sample grid of a step lies."""
+    return run / "samples" / f"step-{step:06d}.png"
+
+
+def _groups(context: Context, trainable: Trainable) -> list[dict[str, Any]]:
+    training, settings = context.config.training, context.config.optimizer
+    factor = training.train_batch_size * training.gradient_accumulation_steps * context.processes
+    scale = factor if settings.scale_lr else 1
+    rate, text_rate = settings.learning_rate, settings.text_encoder_learning_rate or settings.learning_rate
+    return trainable.groups(rate * scale, text_rate * scale)
+
+
+def _facts(context: Context, items: Sequence[Item]) -> dict[str, Any]:
+    """What must not change while a run is under way."""
+    facts: dict[str, Any] = {}
+    for section, part in dataclasses.asdict(context.config).items():
+        if section not in _FREE_SECTIONS:
+            facts |= {f"{section}.{key}": value for key, value in part.items()}
+    for name in _FREE_KEYS:
+        del facts[name]
+    if context.config.optimizer.lr_scheduler.startswith("constant"):
+        del facts["training.max_train_steps"]
+    facts["data.concepts"] = [dict(concept) for concept in facts["data.concepts"]]
+    facts["photos"] = fingerprint(items)
+    return facts
+
+
+def _resume(context: Context, state: checkpoint.State) -> int:
+    """The number of steps already done, after loading them into `state`."""
+    saved = checkpoint.complete(context.run / "checkpoints")
+    if not saved or context.config.checkpoint.resume == "never":
+        return 0
+    checkpoint.load(saved[-1], state)
+    context.events.line("train", f"Goes on from {saved[-1].path.name}")
+    return saved[-1].step
+
+
+def _checkpoint(context: Context, state: checkpoint.State, step: int) -> None:
+    if context.main:
+        limit = context.config.checkpoint.checkpoints_total_limit
+        checkpoint.save(context.run / "checkpoints", step, state, limit)
+    context.wait()
+
+
+def _sample(context: Context, prepared: Prepared, step: int, average: Average | None) -> None:
+    """The grid of this step, unless it is there: by the main process, with averaged weights if there are some."""
+    path, config = grid_path(context.run, step), context.config
+    if context.main and config.sampling.num_validation_images and not path.is_file():
+        with average.applied() if average else nullcontext():
+            grid = sample.make_grid(
+                prepared.pipeline, config.sampling, prepared.prompts, config.data.resolution, f"step {step}"
+            )
+        sample.write_png(grid, path)
+        context.events.progress("sample", step, config.training.max_train_steps, "steps", path=str(path))
+    context.wait()
