@@ -37,6 +37,8 @@ class FakeHost:
         self._environ = dict({"HOME": "/home/me", "PATH": "/usr/bin"} if environ is None else environ)
         self.files: Dict[str, bytes] = {}
         self.folders: Dict[str, None] = {}
+        # Windows knows a path by any spelling of its letters, and lists it by the one it was given.
+        self.spelt: Dict[str, str] = {}
         for path, content in (files or {}).items():
             self.add(path, content)
         self.programs = dict(programs or {})
@@ -53,6 +55,8 @@ class FakeHost:
     def add(self, path: str, content: Union[str, bytes] = "") -> None:
         """Put a file (or, with a path ending in a slash, a folder) there."""
         key = self._key(path)
+        for name in str(path).replace("\\", "/").split("/"):
+            self.spelt.setdefault(name.lower() if self._system == "windows" else name, name)
         if not str(path).endswith(("/", "\\")):
             self.files[key] = content.encode() if isinstance(content, str) else content
         else:
@@ -143,7 +147,7 @@ class FakeHost:
         key = self._key(self.real_path(path)).rstrip("/")
         everything = [*self.files, *self.folders, *self.links]
         inside = {item[len(key) + 1 :].split("/")[0] for item in everything if item.startswith(f"{key}/")}
-        return tuple(sorted(inside - {""}))
+        return tuple(sorted(self.spelt.get(name, name) for name in inside - {""}))
 
     def disk_free(self, path: Path) -> Optional[Tuple[int, int]]:
         """The stated room of the path or its nearest stated parent; 100 GiB of 200 GiB where none is stated."""

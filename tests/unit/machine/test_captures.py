@@ -58,7 +58,7 @@ def test_capture(name: str) -> None:
 
 
 def facts(name: str, expected: Mapping[str, Any], text: str) -> Dict[str, Any]:
-    """What our parser of this kind of output makes of it, in the words of expected.json, only what is expected there."""
+    """What our parser of this kind of output makes of it, in the words and with the keys of expected.json."""
     if "error" in expected:
         return {"error": [fault.id for fault in parse_errors(text)], "gpus": []}
     kind = expected["kind"]

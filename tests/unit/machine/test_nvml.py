@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
+
 from dreamboot.host import current
 from dreamboot.machine.survey import survey
 from dreamboot.model import Machine
@@ -64,7 +65,9 @@ def test_eight_gpus(play) -> None:
 
 def test_mig_slices_are_listed_in_place_of_their_card(play) -> None:
     machine = play("mig")
-    assert [gpu.name for gpu in machine.gpus] == [f"NVIDIA H100 80GB HBM3 MIG {profile}" for profile in ("3g.40gb", "1g.10gb")]
+    assert [gpu.name for gpu in machine.gpus] == [
+        f"NVIDIA H100 80GB HBM3 MIG {profile}" for profile in ("3g.40gb", "1g.10gb")
+    ]
     assert [gpu.vram_total_mib for gpu in machine.gpus] == [40448, 9984]
     assert all(gpu.mig and gpu.uuid.startswith("MIG-") and gpu.compute_capability == "9.0" for gpu in machine.gpus)
 

@@ -68,12 +68,14 @@ def _ask(asking: Asking, settings: RawIndexes, pages: Mapping[str, str]) -> Dict
         asking, "dreamboot.machine.indexes.fetch_child", timeout=CHILD_SECONDS, stdin=json.dumps(request)
     )
     now = time.time()
+    reason = f"no answer within {CHILD_SECONDS:g} s" if answer.timed_out else "asking failed"
+    # What was asked and not answered is not reachable: "not tried" would let a plan count on it.
+    answers = {url: Answer(ok=False, reason=reason, time=now) for url in pages}
     try:
-        told = json.loads(answer.stdout)
-        return {page["url"]: _answer(page, now) for page in told if page["url"] in pages}
+        answers.update({page["url"]: _answer(page, now) for page in json.loads(answer.stdout) if page["url"] in pages})
     except (ValueError, KeyError, TypeError):
-        reason = f"no answer within {CHILD_SECONDS:g} s" if answer.timed_out else "asking failed"
-        return {url: Answer(ok=False, reason=reason, time=now) for url in pages}
+        asking.note("the asking process answered nothing that can be read")
+    return answers
 
 
 def _answer(page: Mapping[str, Any], now: float) -> Answer:

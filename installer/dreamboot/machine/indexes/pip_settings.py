@@ -14,8 +14,12 @@ from dreamboot.machine.asking import Asking
 from dreamboot.machine.pythons.places import join_path, user_folder
 
 SECTIONS = ("global", "install")
+# Options that say where packages come from; the others are no business of ours.
+OPTIONS = frozenset((
+    "index-url", "pypi-url", "extra-index-url", "find-links", "constraint", "no-index", "trusted-host",
+    "cert", "client-cert", "proxy", "timeout", "default-timeout",
+))  # fmt: skip
 NULL_DEVICES = ("/dev/null", "nul")
-IGNORED_VARIABLES = ("PIP_VERSION", "PIP_HELP")
 
 
 def pip_settings(asking: Asking) -> Tuple[Dict[str, str], Tuple[str, ...], Tuple[str, ...]]:
@@ -55,17 +59,15 @@ def parse_pip_config(text: str) -> Dict[str, Dict[str, str]]:
     sections = {}
     for section in SECTIONS:
         items = parser.items(section) if parser.has_section(section) else []
-        sections[section] = {_option(name): value for name, value in items if value is not None}
+        options = {_option(name): value for name, value in items if value is not None}
+        sections[section] = {name: value for name, value in options.items() if name in OPTIONS}
     return sections
 
 
 def pip_variables(environ: Mapping[str, str]) -> Dict[str, str]:
     """PIP_FIND_LINKS=… → {"find-links": …}."""
-    return {
-        _option(name[4:]): value
-        for name, value in environ.items()
-        if name.startswith("PIP_") and name not in IGNORED_VARIABLES and name != "PIP_CONFIG_FILE" and value.strip()
-    }
+    found = {_option(name[4:]): value for name, value in environ.items() if name.startswith("PIP_") and value.strip()}
+    return {option: value for option, value in found.items() if option in OPTIONS}
 
 
 def config_files(asking: Asking) -> List[str]:
