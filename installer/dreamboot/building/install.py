@@ -7,6 +7,7 @@ from typing import Iterator, Mapping, Sequence
 from dreamboot.building.fetch import cached
 from dreamboot.building.layout import GenerationLayout, Layout
 from dreamboot.building.lock import LockedFile, hashed_requirements
+from dreamboot.building.space import full_disk, says_full
 from dreamboot.host import Host
 from dreamboot.host.base import ProgramFailed
 from dreamboot.model import DreambootError, Problem
@@ -62,12 +63,11 @@ def stage_wheels(host: Host, layout: Layout, generation: GenerationLayout, files
 
 def _not_installed(failed: ProgramFailed) -> Problem:
     said = " ".join(line.strip() for line in failed.tail if line.strip())
-    full = "No space left" in said or "os error 28" in said or "os error 112" in said
+    if says_full(said):
+        return full_disk(said)
     return Problem(
-        id="disk-full" if full else "install-failed",
-        what="The disk is full." if full else "The locked packages could not be installed.",
+        id="install-failed",
+        what="The locked packages could not be installed.",
         cause=said[-600:],
-        hint="Make room (dreamboot env gc), or use another disk: --home FOLDER"
-        if full
-        else "Run the same command again; if it fails again: dreamboot doctor",
+        hint="Run the same command again; if it fails again: dreamboot doctor",
     )

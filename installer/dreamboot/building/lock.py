@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.tags import Tag
 
+from dreamboot.building.space import full_disk, says_full
 from dreamboot.building.tags import best_wheel
 from dreamboot.host import Host
 from dreamboot.host.base import ProgramFailed
@@ -62,6 +63,8 @@ def write_lock(
 
 def _unresolved(tail: Sequence[str]) -> Problem:
     said = " ".join(line.strip() for line in tail if line.strip())
+    if says_full(said):
+        return full_disk(said)
     offline = any(word in said.lower() for word in ("connect", "dns", "timed out", "certificate", "resolve host"))
     return Problem(
         id="index-unreachable" if offline else "packages-unresolvable",

@@ -54,6 +54,23 @@ def require_space(host: Host, needs: Sequence[Need]) -> None:
             )
 
 
+def says_full(text: str) -> bool:
+    """Whether a program's words mean that the disk is full (ENOSPC on POSIX, ERROR_DISK_FULL on Windows)."""
+    return any(
+        words in text for words in ("No space left", "os error 28", "os error 112", "not enough space on the disk")
+    )
+
+
+def full_disk(said: str) -> Problem:
+    """The Problem of a disk that filled up while a program wrote to it."""
+    return Problem(
+        id="disk-full",
+        what="The disk is full.",
+        cause=said[-600:],
+        hint="Make room (dreamboot env gc removes old generations), or use another disk: --home FOLDER",
+    )
+
+
 def require_writable(host: Host, path: Path) -> None:
     """Raises `DreambootError` when nothing can be made below `path`."""
     if not host.writable(path):
