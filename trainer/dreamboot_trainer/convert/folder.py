@@ -17,9 +17,10 @@ from dreamboot_trainer.convert.configs import configs_for, model_index
 from dreamboot_trainer.convert.detect import family_of_names
 from dreamboot_trainer.convert.families import FAMILIES, Family
 from dreamboot_trainer.convert.faults import no_ema, wrong_family
+from dreamboot_trainer.convert.planned import Planned
 from dreamboot_trainer.convert.report import Counter, Progress, Report
 from dreamboot_trainer.convert.sources import Source
-from dreamboot_trainer.convert.writer import Planned, total_bytes, write
+from dreamboot_trainer.convert.writer import total_bytes, write
 
 _METADATA = {"format": "pt"}
 _EMA = "model_ema."

@@ -16,8 +16,9 @@ from dreamboot_trainer.convert.catalogue import EXTRAS_FILE, Catalogue, catalogu
 from dreamboot_trainer.convert.detect import family_of_folder
 from dreamboot_trainer.convert.families import Family
 from dreamboot_trainer.convert.faults import wrong_family
+from dreamboot_trainer.convert.planned import Planned
 from dreamboot_trainer.convert.report import Counter, Progress, Report
-from dreamboot_trainer.convert.writer import Planned, total_bytes, write
+from dreamboot_trainer.convert.writer import total_bytes, write
 
 CONFIGS_KEY = "dreamboot.configs"
 """Metadata entry that carries the component configs, so that a file of ours converts back to the very same folder."""

@@ -10,7 +10,7 @@ from dreamboot_trainer.convert.families import Extra
 from dreamboot_trainer.convert.faults import missing_tensors, wrong_shape
 from dreamboot_trainer.convert.numbers import cast, wanted
 from dreamboot_trainer.convert.pairs import Layout, Pair, same_shape
-from dreamboot_trainer.convert.writer import Planned, part, whole
+from dreamboot_trainer.convert.planned import Planned, part, whole
 
 
 def to_original(path: Path, title: str, pairs: Iterable[Pair], found: Catalogue, wish: str) -> list[Planned]:

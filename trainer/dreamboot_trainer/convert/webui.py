@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dreamboot_trainer.convert.writer import Planned
+from dreamboot_trainer.convert.planned import Planned
 
 Configs = Mapping[str, Mapping[str, Any]]
 

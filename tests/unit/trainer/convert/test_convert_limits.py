@@ -86,7 +86,7 @@ LARGEST = 49408 * 256 * 4
 @pytest.mark.parametrize("dtype", ["keep", "float16", "bfloat16"])
 @pytest.mark.parametrize("source", ["folder", "model.safetensors"])
 def test_memory_stays_far_below_one_tensor(large, tmp_path, source, dtype):
-    """The promise is 1.3 times the largest tensor; pieces of 4 MiB need far less than one tensor."""
+    """The promise is 1.3 times the largest tensor; pieces of 1 MiB need far less than one tensor."""
     out = tmp_path / ("out.safetensors" if source == "folder" else "out")
     grown = int(run(MEASURE, large / source, out, dtype, large / "tokenizer").stdout)
     assert out.exists()

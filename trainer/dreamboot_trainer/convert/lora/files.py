@@ -17,9 +17,10 @@ from dreamboot_trainer.convert.faults import not_a_lora, unknown_lora_layers, wr
 from dreamboot_trainer.convert.lora.adapter import METADATA_KEY, Adapter, from_diffusers, from_kohya, metadata
 from dreamboot_trainer.convert.lora.names import Layer, layers
 from dreamboot_trainer.convert.numbers import cast, wanted
+from dreamboot_trainer.convert.planned import Planned, whole
 from dreamboot_trainer.convert.report import Counter, Progress, Report
 from dreamboot_trainer.convert.sources import Source, open_source
-from dreamboot_trainer.convert.writer import Planned, total_bytes, whole, write
+from dreamboot_trainer.convert.writer import total_bytes, write
 
 _FILE = "pytorch_lora_weights.safetensors"
 _FAMILY_BY_CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
