@@ -22,12 +22,6 @@ STAGES = ("lock:", "fetch:", "venv:", "install:", "verify:", "check:", "class-im
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """One home for the module, in a folder whose name has a space and letters outside ASCII."""
-    return tmp_path_factory.mktemp("real") / "dream böt hómé"
-
-
-@pytest.fixture(scope="module")
 def result(home):
     """The finished `up --yes` of the demo."""
     begun = time.time()
