@@ -31,7 +31,9 @@ def configure(model: Path, photos: Path, **changes: object) -> Any:
         "instance_data_dir": photos,
         **changes,
     }
-    return read(None, [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items()])
+    return read(
+        None, [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items()]
+    )
 
 
 def train(config: Any, run: Path) -> tuple[dict[str, Any], ...]:

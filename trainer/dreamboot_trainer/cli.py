@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,7 @@ def _train(options: argparse.Namespace) -> int:
     config, run = read_config(options)
     report = check(config, run)
     if report.problems:
+        _log_problems(run, report.problems)
         raise TrainerError(*report.problems)
     run.mkdir(parents=True, exist_ok=True)
     from dreamboot_trainer.run import train
@@ -125,6 +128,18 @@ def _train(options: argparse.Namespace) -> int:
         print(note)
     train(config, run, (_json_line if options.json else _print_event,))
     return DONE
+
+
+def _log_problems(run: Path, problems: Sequence[Problem]) -> None:
+    """Into the run's events, where there is such a run: what follows it from outside reads only those."""
+    from dreamboot_trainer.events import EventLog
+
+    if run.is_dir() and os.environ.get("RANK", "0") == "0":
+        with suppress(OSError):
+            events = EventLog(run / "events.jsonl")
+            for problem in problems:
+                events.failed("prepare", problem)
+            events.close()
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -217,13 +232,14 @@ def _json_line(record: dict[str, Any]) -> None:
 
 
 def _print_event(record: dict[str, Any]) -> None:
-    """One line per event that a person wants: training steps about 20 times per run."""
+    """One line per event that a person wants; of the many steps and images about 20."""
     stage, data = record["stage"], record.get("data", {})
     if record["event"] == "progress":
         done, total = record["done"], record["total"]
-        if stage == "train" and (done % max(1, total // 20) == 0 or done == total):
+        shown = done % max(1, total // 20) == 0 or done == total
+        if stage == "train" and shown:
             print(f"step {done}/{total}  loss {data['loss']:.4f}  {data['seconds_per_step']:.2f} s/step", flush=True)
-        elif stage != "train":
+        elif stage == "sample" or (stage != "train" and shown):
             print(f"{stage} {done}/{total} {record['unit']}", flush=True)
     elif record.get("message"):
         print(f"{stage}: {record['message']}", flush=True)

@@ -1,5 +1,7 @@
 """Bad input: each case is a Problem of its own, found without torch, and nothing is written."""
 
+
+
 from __future__ import annotations
 
 import json
@@ -19,10 +21,10 @@ pytest.importorskip("torch")
 import shutil
 
 from PIL import Image
-from support.training import configure
 
 from dreamboot_trainer.check import check
 from dreamboot_trainer.data.photos import list_photos, open_photo
+from support.training import configure
 
 
 @pytest.fixture()
@@ -236,13 +238,17 @@ def test_concepts_list_with_an_unknown_key(model: Path, pictures: Path, tmp_path
 
 
 def test_check_imports_no_torch_and_ends_with_one(model: Path, tmp_path: Path) -> None:
+    arguments = ["check", "--pretrained_model_name_or_path", str(model), "--instance_data_dir", str(tmp_path / "no")]
+    arguments += ["--set", "instance_prompt=a", "--set", "class_prompt=b"]
     program = (
-        "import sys; from dreamboot_trainer.cli import main\n"
-        f"code = main(['check', '--set', 'pretrained_model_name_or_path={model}', '--set', 'instance_data_dir={tmp_path / 'no'}',"
-        " '--set', 'instance_prompt=a', '--set', 'class_prompt=b'])\n"
-        "assert 'torch' not in sys.modules\nsys.exit(code)"
+        f"import sys; from dreamboot_trainer.cli import main; code = main({arguments!r})
+"
+        "assert 'torch' not in sys.modules
+sys.exit(code)"
     )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=_environment())
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=_environment()
+    )
     assert answer.returncode == 1, answer.stderr
     assert "There is no photo folder" in answer.stderr
 

@@ -1,5 +1,7 @@
 """Whole runs on a miniature model: what is written, that it repeats itself, goes on exactly, and stops safely."""
 
+# ruff: noqa: E402 - the imports need torch, which not every environment has
+
 from __future__ import annotations
 
 import json
@@ -13,20 +15,29 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from support.training import configure, losses, train
-
 from dreamboot_trainer.problems import Interrupted, TrainerError
+from support.training import configure, losses, train
 
 pytestmark = pytest.mark.trainer
 
 
 @pytest.fixture(scope="module")
-def finished(tiny: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[dict[str, Any], ...]]:
+def finished(
+    tiny: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, tuple[dict[str, Any], ...]]:
     """One run with everything switched on that the first version does."""
     run = tmp_path_factory.mktemp("finished") / "run"
     config = configure(
-        tiny, photos, num_validation_images=2, validation_steps=2, save_original=True, hflip=True, lr_scheduler="cosine",
-        train_batch_size=2, checkpointing_steps=3, checkpoints_total_limit=0,
+        tiny,
+        photos,
+        num_validation_images=2,
+        validation_steps=2,
+        save_original=True,
+        hflip=True,
+        lr_scheduler="cosine",
+        train_batch_size=2,
+        checkpointing_steps=3,
+        checkpoints_total_limit=0,
     )
     return run, train(config, run)
 
@@ -34,7 +45,10 @@ def finished(tiny: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_a_run_leaves_what_it_promises(finished: tuple[Path, Any]) -> None:
     run, events = finished
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
-        "before_after.png", "step-000000.png", "step-000002.png", "step-000004.png",
+        "before_after.png",
+        "step-000000.png",
+        "step-000002.png",
+        "step-000004.png",
     ]
     assert (run / "plots" / "loss.png").is_file()
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == ["step-000003", "step-000004"]
@@ -48,7 +62,15 @@ def test_a_run_leaves_what_it_promises(finished: tuple[Path, Any]) -> None:
 
 def test_events_keep_the_contract(finished: tuple[Path, Any]) -> None:
     _, events = finished
-    assert {record["stage"] for record in events} == {"prepare", "class-images", "cache", "train", "sample", "save", "export"}
+    assert {record["stage"] for record in events} == {
+        "prepare",
+        "class-images",
+        "cache",
+        "train",
+        "sample",
+        "save",
+        "export",
+    }
     started = next(record["data"] for record in events if record["event"] == "started" and record["stage"] == "train")
     assert set(started) == {"world_size", "device", "mixed_precision", "optimizer", "trainable_parameters"}
     steps = [record for record in events if record["event"] == "progress" and record["stage"] == "train"]
@@ -70,7 +92,9 @@ def test_the_saved_model_generates_and_differs_in_the_unet_alone(finished: tuple
     assert set(new) == set(old)
     assert all(tensor.dtype == torch.float16 for tensor in new.values())
     assert sum(not torch.equal(new[name], old[name].half()) for name in new) > 0.9 * len(new)
-    vae_new, vae_old = (load_file(root / "vae" / "diffusion_pytorch_model.safetensors") for root in (run / "model", tiny))
+    vae_new, vae_old = (
+        load_file(root / "vae" / "diffusion_pytorch_model.safetensors") for root in (run / "model", tiny)
+    )
     assert all(torch.equal(vae_new[name], vae_old[name].half()) for name in vae_old)
     text = load_file(run / "model" / "text_encoder" / "model.safetensors")
     assert all(name.startswith("text_model.") for name in text)
@@ -105,7 +129,9 @@ def test_the_same_seed_repeats_and_another_does_not(tiny: Path, photos: Path, tm
     ],
     ids=lambda changes: ",".join(f"{name}={value}" for name, value in changes.items()),
 )
-def test_going_on_is_exact(tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]) -> None:
+def test_going_on_is_exact(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
     """Stopped after 3 of 6 steps and started again: every later loss and every weight is the same, bit for bit."""
     from safetensors.torch import load_file
 
@@ -118,7 +144,10 @@ def test_going_on_is_exact(tiny: Path, photos: Path, tmp_path: Path, monkeypatch
     monkeypatch.undo()
     halves = losses(train(config, tmp_path / "halves"))
     assert halves == whole
-    ends = [load_file(tmp_path / name / "checkpoints" / "step-000006" / "weights.safetensors") for name in ("whole", "halves")]
+    ends = [
+        load_file(tmp_path / name / "checkpoints" / "step-000006" / "weights.safetensors")
+        for name in ("whole", "halves")
+    ]
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
@@ -191,7 +220,9 @@ def test_prior_weight_has_an_effect_and_both_losses_are_told(tiny: Path, photos:
     assert data["loss"] == pytest.approx(data["instance_loss"] + 0.5 * data["prior_loss"], rel=1e-6)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tiny: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
+    tiny: Path, photos: Path, tmp_path: Path
+) -> None:
     config = configure(tiny, photos, learning_rate=1e30, max_grad_norm=0, checkpointing_steps=1, max_train_steps=9)
     with pytest.raises(TrainerError) as caught:
         train(config, tmp_path / "run")
@@ -203,7 +234,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tiny: 
     assert (last["event"], last["stage"], last["data"]["problem"]["id"]) == ("failed", "train", "loss-not-finite")
 
 
-def test_no_room_for_a_checkpoint_keeps_the_last_one(tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_checkpoint_keeps_the_last_one(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage, calls = shutil.disk_usage(tmp_path), []
 
     def shrinking(_: object) -> Any:

@@ -1,0 +1,280 @@
+"""One test per feature, each of which fails without it."""
+
+# ruff: noqa: E402 - the imports need torch, which not every environment has
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file
+
+from dreamboot_trainer.data.captions import caption_of
+from dreamboot_trainer.data.items import instance_items
+from dreamboot_trainer.problems import Interrupted, TrainerError
+from support.tiny_sd import build_sd1, write_photos
+from support.training import configure, losses, train
+
+pytestmark = pytest.mark.trainer
+
+
+def changed(run: Path, model: Path, part: str) -> bool:
+    """Whether a component's saved weights differ from the model's own (as fp16)."""
+    name = "model" if part.startswith("text") else "diffusion_pytorch_model"
+    new, old = (load_file(root / part / f"{name}.safetensors") for root in (run / "model", model))
+    strip = lambda tensors: {key.removeprefix("text_model."): value for key, value in tensors.items()}  # noqa: E731
+    new, old = strip(new), strip(old)
+    assert set(new) == set(old)
+    return any(not torch.equal(new[key], old[key].to(new[key].dtype)) for key in old)
+
+
+def test_the_text_encoder_is_trained_only_when_asked(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    train(configure(tiny, photos), tmp_path / "frozen")
+    assert not changed(tmp_path / "frozen", tiny, "text_encoder")
+    train(configure(tiny, photos, train_text_encoder=True), tmp_path / "trained")
+    assert changed(tmp_path / "trained", tiny, "text_encoder")
+
+
+def test_the_text_encoder_has_its_own_learning_rate(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    small = configure(tiny, photos, train_text_encoder=True, text_encoder_learning_rate=1e-12, save_precision="fp32")
+    train(small, tmp_path / "run")
+    new = load_file(tmp_path / "run" / "model" / "text_encoder" / "model.safetensors")
+    old = load_file(tiny / "text_encoder" / "model.safetensors")
+    key = "final_layer_norm.weight"
+    assert torch.allclose(new[f"text_model.{key}"], old[key if key in old else f"text_model.{key}"], atol=1e-8)
+    assert changed(tmp_path / "run", tiny, "unet")
+
+
+def test_the_text_encoder_stops_after_its_steps(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    config = {"train_text_encoder": True, "checkpoints_total_limit": 0, "checkpointing_steps": 1}
+    train(configure(tiny, photos, text_encoder_steps=2, **config), tmp_path / "run")
+    states = [load_file(tmp_path / "run" / "checkpoints" / f"step-{s:06d}" / "weights.safetensors") for s in (1, 2, 4)]
+    name = "encoders.0.final_layer_norm.weight"
+    name = name if name in states[0] else "encoders.0.text_model.final_layer_norm.weight"
+    assert not torch.equal(states[0][name], states[1][name])
+    assert torch.equal(states[1][name], states[2][name])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("photo-1.txt", "a red dog"),
+        ("photo-1.png.txt", "a red dog"),
+        ("photo-1.caption", "a red dog\n"),
+        ("photo-1.json", '{"caption": "a red dog"}'),
+        ("metadata.jsonl", '{"file_name": "photo-1.png", "text": "a red dog"}\n'),
+    ],
+)
+def test_captions_of_every_form_are_read(photos: Path, tmp_path: Path, name: str, content: str) -> None:
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    (folder / name).write_text(content, encoding="utf-8")
+    assert caption_of(folder / "photo-1.png") == "a red dog"
+    assert caption_of(folder / "photo-0.png") is None
+
+
+def test_captions_replace_the_instance_prompt(photos: Path, tmp_path: Path, tiny: Path) -> None:
+    from dreamboot_trainer.data.concepts import subjects
+
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    (folder / "photo-1.txt").write_text("sks dog in the snow", encoding="utf-8")
+    config = configure(tiny, folder, captions=True)
+    items = instance_items(subjects(config, tmp_path), captions=True)
+    assert [item.prompt for item in items] == ["a photo of sks dog", "sks dog in the snow", "a photo of sks dog"]
+    plain = losses(train(configure(tiny, folder, with_prior_preservation=False), tmp_path / "plain"))
+    with_captions = losses(
+        train(configure(tiny, folder, with_prior_preservation=False, captions=True), tmp_path / "with")
+    )
+    assert plain != with_captions
+
+
+def test_several_concepts_from_a_list_as_it_is(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    cats = write_photos(tmp_path / "cats", count=2)
+    rows = [
+        {
+            "instance_prompt": f"a photo of {token} {noun}",
+            "class_prompt": f"a photo of a {noun}",
+            "instance_data_dir": str(folder),
+            "class_data_dir": str(tmp_path / "classes" / noun),
+        }
+        for token, noun, folder in (("sks", "dog", photos), ("zwx", "cat", cats))
+    ]
+    path = tmp_path / "concepts_list.json"
+    path.write_text(json.dumps(rows))
+    events = train(configure(tiny, photos, concepts_list=path, num_class_images=2, max_train_steps=2), tmp_path / "run")
+    assert len(losses(events)) == 2
+    assert [len(list((tmp_path / "classes" / noun).iterdir())) for noun in ("dog", "cat")] == [2, 2]
+    assert any("5 photos and 4 class images" in record.get("message", "") for record in events)
+
+
+def test_min_snr_changes_the_weights_as_published() -> None:
+    from dreamboot_trainer.families.sd1 import denoise
+    from dreamboot_trainer.families.sd1.load import NoiseSchedule
+
+    class Config:
+        prediction_type = "epsilon"
+
+    class Train:
+        alphas_cumprod = torch.tensor([0.999, 0.5, 0.01])
+        config = Config
+
+    schedule = NoiseSchedule(Train, None)
+    times = torch.tensor([0, 1, 2])
+    assert denoise.weights(schedule, times, 5.0).tolist() == pytest.approx([5 / 999, 1.0, 1.0], rel=1e-3)
+    Config.prediction_type = "v_prediction"
+    assert denoise.weights(schedule, times, 5.0).tolist() == pytest.approx([5 / 1000, 0.5, 0.0101 / 1.0101], rel=1e-2)
+
+
+def test_min_snr_and_noise_offset_have_an_effect(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    settings = ({}, {"snr_gamma": 1.0}, {"noise_offset": 0.1})
+    found = [
+        losses(train(configure(tiny, photos, max_train_steps=2, **s), tmp_path / str(i)))
+        for i, s in enumerate(settings)
+    ]
+    assert len({run[1] for run in found}) == 3
+
+
+def test_the_average_is_saved_and_sampled_in_place_of_the_last_weights(
+    tiny: Path, photos: Path, tmp_path: Path
+) -> None:
+    train(configure(tiny, photos, use_ema=True, save_precision="fp32"), tmp_path / "run")
+    newest = tmp_path / "run" / "checkpoints" / "step-000004"
+    saved = load_file(tmp_path / "run" / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+    average, last = (load_file(newest / name) for name in ("average.safetensors", "weights.safetensors"))
+    assert all(torch.equal(saved[name.removeprefix("denoiser.")], tensor) for name, tensor in average.items())
+    assert any(not torch.equal(average[name], last[name]) for name in last)
+
+
+def test_average_by_hand() -> None:
+    from dreamboot_trainer.ema import Average
+
+    weight = torch.nn.Parameter(torch.zeros(1))
+    average = Average({"w": weight}, decay=0.5)
+    weight.data.fill_(1.0)
+    average.update(1)
+    assert average.shadow["w"].item() == pytest.approx(0.9)
+    average.update(100)
+    assert average.shadow["w"].item() == pytest.approx(0.95)
+    with average.applied():
+        assert weight.item() == pytest.approx(0.95)
+    assert weight.item() == 1.0
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"use_dora": True}, {"train_text_encoder": True, "lora_alpha": 8.0}, {"lora_dropout": 0.5}]
+)
+def test_lora_trains_saves_and_loads_again(
+    tiny: Path, photos: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    run = tmp_path / "run"
+    config = configure(tiny, photos, method="lora", lora_rank=4, save_precision="fp32", learning_rate=1e-2, **changes)
+    events = train(config, run)
+    started = next(r["data"] for r in events if r["event"] == "started" and r["stage"] == "train")
+    assert started["trainable_parameters"] < 100_000
+    assert [path.name for path in (run / "model").iterdir()] == ["pytorch_lora_weights.safetensors"]
+    adapted = _pipeline_with(tiny, run / "model")
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny, safety_checker=None, feature_extractor=None)
+    before = _answer(pipeline.unet)
+    pipeline.load_lora_weights(run / "model")
+    after = _answer(pipeline.unet)
+    assert not torch.allclose(before, after, atol=1e-4)
+    assert torch.allclose(after, _answer(adapted.denoiser), atol=1e-5)
+
+
+def _pipeline_with(model: Path, adapter: Path) -> Any:
+    from dreamboot_trainer import pipeline
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.methods import methods
+    from dreamboot_trainer.model_folder import read_folder
+
+    folder = read_folder(model)
+    loaded = pipeline.load(family_of(folder), folder, None, torch.device("cpu"), adapters=True)
+    methods()["lora"].load(loaded, adapter)
+    return loaded
+
+
+def _answer(unet: Any) -> Any:
+    inputs = torch.linspace(-1, 1, 4 * 64).reshape(1, 4, 8, 8)
+    with torch.no_grad():
+        return unet.eval()(inputs, torch.tensor([500]), torch.linspace(-1, 1, 77 * 32).reshape(1, 77, 32)).sample
+
+
+def test_lora_goes_on_exactly_with_dropout(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamboot_trainer import loop
+    from dreamboot_trainer.interrupts import Interrupts
+
+    config = configure(tiny, photos, method="lora", lora_rank=2, lora_dropout=0.5, max_train_steps=4)
+    whole = losses(train(config, tmp_path / "whole"))
+    original = loop._optimizer_step
+
+    def interrupted(context: Any, training: Any, index: int) -> Any:
+        assert isinstance(context.interrupts, Interrupts)
+        context.interrupts.requested = index == 1
+        return original(context, training, index)
+
+    monkeypatch.setattr(loop, "_optimizer_step", interrupted)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "halves")
+    monkeypatch.undo()
+    torch.rand(7)  # whatever else drew from the global generator must not matter
+    assert losses(train(config, tmp_path / "halves")) == whole
+
+
+def test_lora_exports_for_other_programs(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    train(configure(tiny, photos, method="lora", save_original=True), tmp_path / "run")
+    names = list(load_file(tmp_path / "run" / "model.safetensors"))
+    assert all(name.startswith("lora_unet_") for name in names)
+
+
+def test_another_vae_is_used_and_saved(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    other = build_sd1(tmp_path / "other", seed=7)
+    config = configure(
+        tiny, photos, pretrained_vae_name_or_path=other / "vae", max_train_steps=1, save_precision="fp32"
+    )
+    assert losses(train(config, tmp_path / "run")) != losses(
+        train(configure(tiny, photos, max_train_steps=1), tmp_path / "own")
+    )
+    saved = tmp_path / "run" / "model" / "vae" / "diffusion_pytorch_model.safetensors"
+    new, old = load_file(saved), load_file(other / "vae" / "diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(new[name], old[name]) for name in old)
+
+
+def test_velocity_prediction_of_sd2(photos: Path, tmp_path: Path) -> None:
+    """The loss is that against the velocity, by hand: sqrt(a) noise - sqrt(1 - a) latents."""
+    from dreamboot_trainer import pipeline
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.model_folder import read_folder
+
+    folder = read_folder(build_sd1(tmp_path / "sd2", v_prediction=True, linear=True))
+    family = family_of(folder)
+    assert family.name == "sd2"
+    loaded = pipeline.load(family, folder, None, torch.device("cpu"))
+    latents, added = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
+    times = torch.tensor([3, 900])
+    alpha = loaded.schedule.train.alphas_cumprod[times].view(2, 1, 1, 1)
+    target = family.denoise.target(loaded.schedule, latents, added, times)
+    assert torch.allclose(target, alpha.sqrt() * added - (1 - alpha).sqrt() * latents, atol=1e-6)
+    assert len(losses(train(configure(tmp_path / "sd2", photos, max_train_steps=2), tmp_path / "run"))) == 2
+
+
+def test_a_photo_that_changes_during_the_run_is_noticed_on_going_on(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    train(configure(tiny, folder, max_train_steps=1), tmp_path / "run")
+    (folder / "photo-2.png").unlink()
+    with pytest.raises(TrainerError) as caught:
+        train(configure(tiny, folder, max_train_steps=2), tmp_path / "run")
+    assert caught.value.problem.id == "resume-changed"
+
+
+def test_a_prompt_that_is_too_long_is_named(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    events = train(configure(tiny, photos, instance_prompt="dog " * 40, max_train_steps=1), tmp_path / "run")
+    assert any("tokens of this prompt are cut off" in record.get("message", "") for record in events)
