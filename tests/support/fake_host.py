@@ -113,7 +113,12 @@ class FakeHost:
 
     def _answer(self, argv: Sequence[str]) -> Optional[Answer]:
         spelt = (" ".join(argv), " ".join([self._key(argv[0]).rsplit("/", 1)[-1], *argv[1:]]))
-        found = [command for command in self.programs for line in spelt if (line + " ").startswith(command + " ")]
+        found = [
+            command
+            for command in self.programs
+            for line in spelt
+            if line == command or line.startswith((f"{command} ", f"{command}="))
+        ]
         return self.programs[max(found, key=len)] if found else None
 
     def which(self, name: str) -> Optional[str]:
@@ -148,6 +153,10 @@ class FakeHost:
         everything = [*self.files, *self.folders, *self.links]
         inside = {item[len(key) + 1 :].split("/")[0] for item in everything if item.startswith(f"{key}/")}
         return tuple(sorted(self.spelt.get(name, name) for name in inside - {""}))
+
+    def mode_of(self, path: Path) -> Optional[int]:
+        """0o644 for every stated file."""
+        return 0o644 if self._key(self.real_path(path)) in self.files else None
 
     def disk_free(self, path: Path) -> Optional[Tuple[int, int]]:
         """The stated room of the path or its nearest stated parent; 100 GiB of 200 GiB where none is stated."""
@@ -195,6 +204,11 @@ class FakeHost:
         """Recorded, and readable afterwards."""
         self._change("write", path)
         self.add(str(path), text)
+
+    def write_bytes(self, path: Path, data: bytes, *, mode: int = 0o644) -> None:
+        """Recorded, and readable afterwards."""
+        self._change("write", path)
+        self.add(str(path), data)
 
     def append_text(self, path: Path, text: str) -> None:
         """Recorded, and readable afterwards."""

@@ -88,6 +88,9 @@ class Host(Protocol):
     def list_dir(self, path: Path) -> Tuple[str, ...]:
         """Names in a folder, sorted; empty when it can't be read."""
 
+    def mode_of(self, path: Path) -> Optional[int]:
+        """A file's permission bits, None when it can't be read."""
+
     def disk_free(self, path: Path) -> Optional[Tuple[int, int]]:
         """(free, total) bytes of the file system that holds `path` or its nearest existing parent."""
 
@@ -124,6 +127,9 @@ class Host(Protocol):
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a file atomically: whoever reads sees the old or the new text, never half."""
+
+    def write_bytes(self, path: Path, data: bytes, *, mode: int = 0o644) -> None:
+        """Write a file atomically, with these permission bits (Windows knows only whether it may be written)."""
 
     def append_text(self, path: Path, text: str) -> None:
         """Append to a file and flush it to the disk."""

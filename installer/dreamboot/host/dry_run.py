@@ -61,6 +61,10 @@ class DryRunHost:
         """As the wrapped host."""
         return self._inner.list_dir(path)
 
+    def mode_of(self, path: Path) -> Optional[int]:
+        """As the wrapped host."""
+        return self._inner.mode_of(path)
+
     def disk_free(self, path: Path) -> Optional[Tuple[int, int]]:
         """As the wrapped host."""
         return self._inner.disk_free(path)
@@ -100,6 +104,10 @@ class DryRunHost:
     def write_text(self, path: Path, text: str) -> None:
         """Recorded."""
         self.recorded.append(f"write: {path} ({len(text.encode())} bytes)")
+
+    def write_bytes(self, path: Path, data: bytes, *, mode: int = 0o644) -> None:
+        """Recorded."""
+        self.recorded.append(f"write: {path} ({len(data)} bytes)")
 
     def append_text(self, path: Path, text: str) -> None:
         """Recorded."""

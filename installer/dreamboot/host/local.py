@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,13 @@ class LocalHost:
         except OSError:
             return ()
 
+    def mode_of(self, path: Path) -> Optional[int]:
+        """The file's permission bits."""
+        try:
+            return stat.S_IMODE(Path(path).stat().st_mode)
+        except OSError:
+            return None
+
     def disk_free(self, path: Path) -> Optional[Tuple[int, int]]:
         """(free, total) bytes."""
         try:
@@ -178,15 +186,19 @@ class LocalHost:
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a file atomically and durably."""
+        self.write_bytes(path, text.encode("utf-8"))
+
+    def write_bytes(self, path: Path, data: bytes, *, mode: int = 0o644) -> None:
+        """Write a file atomically and durably."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).chmod(0o644)
+            Path(name).chmod(mode)
             platform.replace(Path(name), path)
         except BaseException:
             Path(name).unlink()
