@@ -22,7 +22,7 @@ class Catalog:
         self._indexes: Dict[str, Any] = {}
 
     def table(self, name: str) -> Tuple[Any, ...]:
-        """All rows of one table, typed. Raises `KeyError` for a table that does not exist, `BadRow` for a bad row."""
+        """All rows of one table, typed. Raises `KeyError` where there is no such table, `BadRowError` for a bad row."""
         if name not in self._typed:
             self._typed[name] = typed(name, self.raw(name))
         return self._typed[name]

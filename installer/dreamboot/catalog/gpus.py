@@ -16,28 +16,29 @@ _EDITION = re.compile(
     r"founders edition|vgpu|grid|mig \d+g\.\d+gb|server edition|workstation edition|edition|generation)\b"
 )
 _NOISE = re.compile(r"\((?:r|tm|c)\)|[®™]|\bcorporation\b|\bnvidia\b|\bgeforce\b|\bgraphics\b|\[|\]")
-# "GeForce RTX 5090" → 50, "GTX 1080" → 10, "RTX 3060" → 30: the generation of a consumer card.
-_SERIES = re.compile(r"\b(?:rtx|gtx)\s*(\d{1,2})\d{2}\b")
+# "GeForce RTX 5090" → 50, "GTX 1080" → 10: the generation of a consumer card. Those of workstations (RTX 6000) count
+# otherwise and end in three zeros.
+_SERIES = re.compile(r"^(?:rtx|gtx) (\d{2})[1-9]0\b")
 
 
 @value
 class GpuMatch:
-    """What the catalog knows of a GPU name. `models` empty: nothing; `newer`: its number is above all known ones."""
+    """What the catalog knows of a GPU name.
+
+    `models`: rows that fit; `family`: compute capability by a family's pattern where no row fits; `newer`: its number
+    is above all known ones.
+    """
 
     models: Tuple[GpuModel, ...] = ()
+    family: str = ""
     newer: bool = False
     how: str = ""
 
     @property
     def compute_capability(self) -> str:
-        """The compute capability when all matching models agree on one, else ""."""
+        """The compute capability when all matching models agree on one, else that of the family, else ""."""
         found = {model.compute_capability for model in self.models}
-        return found.pop() if len(found) == 1 else ""
-
-    @property
-    def model(self) -> GpuModel:
-        """The best matching model. Raises `IndexError` when nothing matched."""
-        return self.models[0]
+        return found.pop() if len(found) == 1 else self.family
 
 
 def plain(name: str) -> str:
@@ -65,6 +66,10 @@ def find(name: str, catalog: Catalog) -> GpuMatch:
     found = [model for key, models in spelled.items() if prefix and key.startswith(prefix) for model in models]
     if found and (cut or len(prefix.split()) > 1):
         return GpuMatch(models=tuple(dict.fromkeys(found)), how="by the beginning of its name")
+    if not cut:
+        for row in catalog.table("gpu_families"):
+            if re.search(row.pattern, prefix):
+                return GpuMatch(family=row.compute_capability, how="by its family")
     return GpuMatch(newer=_is_newer(text, catalog))
 
 

@@ -18,6 +18,8 @@ TABLES: Dict[str, Type[Any]] = {
     "architectures": rows.Architectures,
     "cuda": rows.CudaToolkit,
     "gpus": rows.GpuModel,
+    "gpu_families": rows.GpuFamily,
+    "cudnn": rows.CudnnLimit,
     "amd": rows.AmdTarget,
     "intel": rows.IntelDevice,
     "bitsandbytes": rows.BitsandbytesRelease,
@@ -32,7 +34,7 @@ TABLES: Dict[str, Type[Any]] = {
 }
 
 
-class BadRow(ValueError):
+class BadRowError(ValueError):
     """A row of the catalog that breaks its schema: a fault of the data, found by tests and `catalog check`."""
 
 
@@ -43,7 +45,7 @@ def read(table: str) -> Mapping[str, Any]:
 
 
 def typed(table: str, data: Mapping[str, Any]) -> Tuple[Any, ...]:
-    """The rows of one table as values. Raises `BadRow` naming table, row and fault."""
+    """The rows of one table as values. Raises `BadRowError` naming table, row and fault."""
     cls = TABLES[table]
     names = {field.name for field in dataclasses.fields(cls)}
     required = {
@@ -55,7 +57,7 @@ def typed(table: str, data: Mapping[str, Any]) -> Tuple[Any, ...]:
     for number, row in enumerate(data["rows"]):
         fault = _fault(row, names, required)
         if fault:
-            raise BadRow(f"{table}.json, row {number + 1} ({next(iter(row.values()), 'empty')}): {fault}")
+            raise BadRowError(f"{table}.json, row {number + 1} ({next(iter(row.values()), 'empty')}): {fault}")
         found.append(cls(**{name: _frozen(member) for name, member in row.items()}))
     return tuple(found)
 

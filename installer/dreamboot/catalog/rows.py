@@ -36,7 +36,7 @@ class TorchRelease:
 
 @value
 class Architectures:
-    """Compute capabilities that a CUDA tag holds machine code (`code`) and PTX (`ptx`) for, releases `first`..`last`."""
+    """Compute capabilities that a tag's builds hold machine code (`code`) and PTX for, releases `first`..`last`."""
 
     tag: str
     first: str
@@ -76,6 +76,27 @@ class GpuModel:
     last_driver_branch: str = ""
     fp16: bool = True
     data_center: bool = False
+    unverified: Strings = ()
+
+
+@value
+class GpuFamily:
+    """A pattern (regular expression over plain names) of NVIDIA GPUs that share a compute capability."""
+
+    pattern: str
+    compute_capability: str
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
+class CudnnLimit:
+    """From torch `first` on, CUDA builds bring a cuDNN that has no code below `oldest_compute_capability`."""
+
+    first: str
+    cudnn: str
+    oldest_compute_capability: str
+    source: Strings
     unverified: Strings = ()
 
 
@@ -177,7 +198,7 @@ class AccelerateKeys:
 class Stack:
     """A set of package versions that were resolved and imported together.
 
-    `python` and `torch` are specifiers; `platforms` empty means all. `packages`: requirement per distribution.
+    `python` and `torch` are specifiers; `packages`: requirement per distribution.
     `profile` names a stack that is taken only when asked for.
     """
 
@@ -187,8 +208,6 @@ class Stack:
     packages: Mapping[str, str]
     source: Strings
     profile: str = ""
-    glibc: str = ""
-    macos: str = ""
     patches: Strings = ()
     unverified: Strings = ()
 

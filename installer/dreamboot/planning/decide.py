@@ -39,10 +39,18 @@ def _decide(machine: Machine, wish: Wish, catalog: Catalog, *, detours: bool) ->
         if split is not None:
             question, verdicts = split
             best = best_of(verdicts, question)
+    if best is None and _only_integrated(question):
+        return _decide(machine, replace(wish, device="cpu"), catalog, detours=detours)
     if best is not None:
         return assemble.assemble(question, best, verdicts)
     ways = _detours(question) if detours else []
     return refusal.refuse(question, verdicts, ways)
+
+
+def _only_integrated(question: Question) -> bool:
+    """Whether the cards are a processor's own graphics that nobody asked for: without a build, the CPU is meant."""
+    cards, wish = question.target.cards, question.wish
+    return bool(cards) and all(card.gpu.integrated for card in cards) and not (wish.device or wish.gpus)
 
 
 def _unknown_profile(wish: Wish, catalog: Catalog) -> Optional[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Sequence, Tuple
 
-from dreamboot.catalog.versions import cuda_of, numbers
+from dreamboot.catalog.versions import at_least, cuda_of, numbers
 from dreamboot.model import Rejected
 from dreamboot.planning.candidates import candidates
 from dreamboot.planning.question import Candidate, Objection, Question
@@ -57,7 +57,8 @@ def best_of(verdicts: Sequence[Verdict], question: Question) -> Optional[Candida
     """The accepted candidate to take; None when there is none.
 
     An interpreter of the machine before a download; a build made for the device before one that merely works on it;
-    then the sources in their order; then the newest release; within it a verified build, and the newest CUDA.
+    then the sources in their order; then the newest release; within it a CUDA that the driver itself ships with before
+    one that works by minor-version compatibility, a verified build, and the newest CUDA.
     """
     accepted = [verdict.candidate for verdict in verdicts if verdict.accepted]
     return max(accepted, key=lambda candidate: _preference(candidate, question), default=None)
@@ -67,13 +68,25 @@ def _preference(candidate: Candidate, question: Question) -> Tuple[Any, ...]:
     item = interpreter_for(candidate, question)
     made_for_it = question.target.device != "cpu" or not candidate.tag.startswith("cu")
     return (
-        made_for_it,
         bool(item and item.path),
+        made_for_it,
         -candidate.source_rank,
         numbers(candidate.version),
+        _native(candidate, question),
         not candidate.unverified,
         numbers(cuda_of(candidate.tag) or candidate.tag[4:]),
     )
+
+
+def _native(candidate: Candidate, question: Question) -> bool:
+    """Whether the driver is as new as the one that shipped with the build's CUDA (Windows shares the branch number)."""
+    driver, toolkit = question.target.driver, question.catalog.toolkit(cuda_of(candidate.tag))
+    if driver is None or toolkit is None:
+        return True
+    windows = question.machine.os == "windows" or question.machine.wsl > 0
+    if windows and not toolkit.ships_windows:
+        return numbers(driver.version)[:1] >= numbers(toolkit.ships_linux)[:1]
+    return at_least(driver.version, toolkit.ships_windows if windows else toolkit.ships_linux)
 
 
 def rejected_of(verdicts: Sequence[Verdict]) -> Tuple[Rejected, ...]:

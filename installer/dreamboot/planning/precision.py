@@ -6,8 +6,8 @@ from dreamboot.model import Choice
 from dreamboot.planning.question import Target
 
 
-def mixed_precision(target: Target) -> Choice:
-    """One format for all cards of a run: the weakest decides."""
+def mixed_precision(target: Target, profile: str = "") -> Choice:
+    """One format for all cards of a run: the weakest decides. A profile of 2022 knows no bf16."""
 
     def choice(value: str, reason: str) -> Choice:
         return Choice(topic="mixed_precision", value=value, reason=reason)
@@ -20,6 +20,8 @@ def mixed_precision(target: Target) -> Choice:
     if broken:
         return choice("no", f"{broken[0]} gives NaN or black images in fp16 (GTX 16xx)")
     old = [card for card in target.cards if not card.bf16]
+    if not old and profile:
+        return choice("fp16", f"the profile {profile} trains in fp16")
     if not old:
         return choice("bf16", "every card computes in bf16, which needs no loss scaling")
     code = old[0].compute_capability or old[0].gfx

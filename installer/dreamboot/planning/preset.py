@@ -8,7 +8,7 @@ cards run them (huggingface/diffusers examples/dreambooth/README.md). A tenth an
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from dreamboot.catalog.rows import MemoryRow
 from dreamboot.model import Choice, Preset
@@ -38,7 +38,7 @@ def preset(chosen: Chosen, precision: Choice, *, eight_bit: bool) -> Tuple[Prese
     ]  # fmt: skip
     if free is None or not rows:
         why = "free video memory is not known" if free is None else f"no published figures for {wish.family}"
-        made = _settings("full" if wish.method == "full" else "lora", resolution, True, eight_bit, precision.value)
+        made = _settings(resolution, precision.value, checkpointing=True, eight_bit=eight_bit)
         return Preset(method=wish.method, settings=made, mixed_precision=precision.value, reason=why), ()
     return _fitted(chosen, rows, free, resolution, precision.value)
 
@@ -62,28 +62,29 @@ def need_mib(row: MemoryRow, resolution: int) -> int:
 
 
 def _fitted(
-    chosen: Chosen, rows: list, free: int, resolution: int, precision: str  # type: ignore[type-arg]
+    chosen: Chosen, rows: List[MemoryRow], free: int, resolution: int, precision: str
 ) -> Tuple[Preset, Tuple[str, ...]]:
     method = chosen.question.wish.method
-    # Without checkpointing a step is faster, and plain AdamW is the reference: more memory, better.
-    wanted = sorted((row for row in rows if row.method == method), key=lambda row: -row.peak_mib)
+    wanted = sorted((row for row in rows if row.method == method), key=_liking)
     fitting = next((row for row in wanted if need_mib(row, resolution) <= free), None)
-    warnings: Tuple[str, ...] = ()
+    warnings: List[str] = []
     reason = ""
     if fitting is None and method == "full":
         least = min((need_mib(row, resolution) for row in wanted), default=0)
         reason = f"full fine-tuning needs {least} MiB free, {free} MiB are: a LoRA is trained instead. "
-        smaller = sorted((row for row in rows if row.method == "lora"), key=lambda row: -row.peak_mib)
+        smaller = sorted((row for row in rows if row.method == "lora"), key=_liking)
         fitting = next((row for row in smaller if need_mib(row, resolution) <= free), None)
         wanted = smaller or wanted
     if fitting is None:
-        fitting = wanted[-1]
+        fitting = min(wanted, key=lambda row: row.peak_mib)
         need = need_mib(fitting, resolution)
-        warnings = (
-            f"No recipe for {chosen.question.wish.family} is known to fit {free} MiB of free video memory: the smallest "
-            f"asks for {need} MiB. Close programs that hold video memory, lower --resolution, or use --device cpu.",
+        warnings.append(
+            f"No recipe for {chosen.question.wish.family} is known to fit {free} MiB of free video memory: the "
+            f"smallest asks for {need} MiB. Close programs that hold video memory, or use --device cpu."
         )
-    settings = _settings(fitting.method, resolution, fitting.checkpointing, fitting.optimizer == "adamw8bit", precision)
+    settings = _settings(
+        resolution, precision, checkpointing=fitting.checkpointing, eight_bit=fitting.optimizer == "adamw8bit"
+    )
     settings["train_batch_size"] = fitting.batch
     settings["gradient_accumulation_steps"] = fitting.accumulation
     reason += (
@@ -94,21 +95,25 @@ def _fitted(
         method=fitting.method, settings=settings, mixed_precision=precision, predicted_vram_mib=fitting.peak_mib,
         seconds_per_step=None, reason=reason,
     )  # fmt: skip
-    return made, warnings
+    return made, tuple(warnings)
+
+
+def _liking(row: MemoryRow) -> Tuple[bool, bool, int]:
+    """Best first: without checkpointing a step is faster; 8-bit states only approximate plain AdamW's."""
+    return row.checkpointing, row.optimizer != "adamw", row.peak_mib
 
 
 def _on_cpu(chosen: Chosen, resolution: int, *, eight_bit: bool) -> Tuple[Preset, Tuple[str, ...]]:
     wish, ram = chosen.question.wish, chosen.question.machine.ram_total_mib
     tight = ram is not None and ram < _CPU_FULL_MIB
-    settings = _settings(wish.method, resolution, False, tight and eight_bit, "no")
+    settings = _settings(resolution, "no", checkpointing=False, eight_bit=tight and eight_bit)
     reason = "on a CPU: fp32, no checkpointing; memory is not the limit"
     if tight:
         reason = f"on a CPU with {ram} MiB of memory: 8-bit optimizer states to save about 5 GB"
     return Preset(method=wish.method, settings=settings, mixed_precision="no", reason=reason), ()
 
 
-def _settings(method: str, resolution: int, checkpointing: bool, eight_bit: bool, precision: str) -> Dict[str, Any]:  # noqa: FBT001
-    del method
+def _settings(resolution: int, precision: str, *, checkpointing: bool, eight_bit: bool) -> Dict[str, Any]:
     return {
         "resolution": resolution,
         "train_batch_size": 1,

@@ -1,16 +1,20 @@
-"""No candidate works: the shortest way out, found by asking which accepted plan is the fewest changes away."""
+"""No candidate works: the shortest way out, found by asking which candidate is the fewest changes away."""
 
 from __future__ import annotations
 
 from typing import List, Optional, Sequence, Tuple
 
-from packaging.version import Version
-
+from dreamboot.catalog.versions import numbers
 from dreamboot.model import Problem, Refusal, Rejected
-from dreamboot.planning.judging import Verdict, rejected_of
+from dreamboot.planning.judging import Found, Verdict, rejected_of
 from dreamboot.planning.question import Question
 from dreamboot.planning.rules import Way
 from dreamboot.values import value
+
+# Builds that exist, but at none of the sources that plans use.
+# https://rocm.docs.amd.com/projects/radeon-ryzen/ (Windows: AMD's own wheels, few cards, one Python version)
+_ELSEWHERE = {("rocm", "windows"): "AMD's own Windows wheels are for few cards and one Python, and are not used. "}
+_INSTEAD = {("rocm", "windows"): "Use Linux with this card."}
 
 
 @value
@@ -22,76 +26,11 @@ class Detour:
 
 
 def refuse(question: Question, verdicts: Sequence[Verdict], detours: Sequence[Detour]) -> Refusal:
-    """The refusal: the nearest candidate's objections, what mends them, and the alternatives that do work."""
-    nearest = nearest_of(verdicts)
-    rejected = rejected_of(verdicts)
-    if nearest is None:
-        return Refusal(problem=_hopeless(question, verdicts, detours), rejected=rejected)
-    ways = [found.objection.remedy for found in nearest.findings if found.objection.remedy]
-    cause = "; ".join(found.objection.reason for found in nearest.findings)
-    hint = _joined([_sentence(" and ".join(ways)) + f" That gives {nearest.candidate.label}." if ways else ""], detours)
-    main = nearest.findings[0].rule
-    return Refusal(
-        problem=Problem(
-            id=f"refused-{main.id}",
-            what=_what(question),
-            cause=f"{nearest.candidate.label}: {cause}",
-            hint=hint or "dreamboot plan --explain   shows every candidate",
-        ),
-        rejected=rejected,
-    )
-
-
-def nearest_of(verdicts: Sequence[Verdict]) -> Optional[Verdict]:
-    """The rejected candidate that takes least to accept: easiest ways, then the newest torch. None if all are hopeless."""
-    possible = [verdict for verdict in verdicts if verdict.effort < Way.NONE and not verdict.accepted]
-    if not possible:
-        return None
-    return min(possible, key=lambda verdict: (verdict.effort, [-part for part in Version(verdict.candidate.version).release]))
-
-
-def _what(question: Question) -> str:
-    target = question.target
-    for_what = ", ".join(card.label for card in target.cards) or "the CPU"
-    return f"No torch build works here for {for_what}."
-
-
-def _hopeless(question: Question, verdicts: Sequence[Verdict], detours: Sequence[Detour]) -> Problem:
-    """Every candidate has something against it that nobody can change: the rule that stopped the best ones says why."""
-    platform = question.platform
-    if not verdicts:
-        return Problem(
-            id="refused-platform",
-            what=f"torch has no builds for {platform}.",
-            cause="No source lists a wheel for this operating system and processor.",
-            hint=_joined([], detours) or "Use a 64-bit Linux, Windows or macOS machine.",
-        )
-    furthest = max(
-        verdicts,
-        key=lambda verdict: (
-            -sum(1 for found in verdict.findings if found.rule.way >= Way.SYSTEM),
-            -verdict.effort,
-            Version(verdict.candidate.version),
-        ),
-    )
-    main = next(found for found in furthest.findings if found.rule.way is Way.NONE)
-    fallback = "Use another card: dreamboot catalog show gpus   lists those with builds."
-    return Problem(
-        id=f"refused-{main.rule.id}",
-        what=_what(question),
-        cause=f"The nearest is {furthest.candidate.label}: {main.objection.reason}",
-        hint=_joined([], detours) or fallback,
-    )
-
-
-def _joined(first: List[str], detours: Sequence[Detour]) -> str:
-    ways = [text for text in first if text]
-    ways += [f"{'Or: ' if ways or number else ''}{way.command}   ({way.gets})" for number, way in enumerate(detours)]
-    return "\n         ".join(ways)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "." if text else ""
+    """The refusal: what stands against the nearest candidate, what mends it, and the alternatives that do work."""
+    asked = _as_asked(verdicts)
+    nearest = _nearest(asked)
+    problem = _hopeless(question, asked, detours) if nearest is None else _mendable(question, nearest, detours)
+    return Refusal(problem=problem, rejected=(*rejected_of(verdicts), *as_rejected(question)))
 
 
 def as_rejected(question: Question) -> Tuple[Rejected, ...]:
@@ -99,3 +38,82 @@ def as_rejected(question: Question) -> Tuple[Rejected, ...]:
     return tuple(
         Rejected(candidate=item.label, reason=item.fault, rule="python") for item in question.interpreters if item.fault
     )
+
+
+def _as_asked(verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+    """Candidates for the device, and for the pin where one fits it: the others were not asked for."""
+    for rule in ("device", "pin"):
+        kept = [verdict for verdict in verdicts if all(found.rule.id != rule for found in verdict.findings)]
+        verdicts = kept or verdicts
+    return verdicts
+
+
+def _nearest(verdicts: Sequence[Verdict]) -> Optional[Verdict]:
+    """The candidate that takes least to accept: easiest ways, then the newest torch. None when all are hopeless."""
+    possible = [verdict for verdict in verdicts if verdict.effort < Way.TRAINER]
+    if not possible:
+        return None
+    return max(possible, key=lambda verdict: (-verdict.effort, *_newest(verdict)))
+
+
+def _newest(verdict: Verdict) -> Tuple[Tuple[int, ...], int]:
+    return numbers(verdict.candidate.version), -verdict.candidate.source_rank
+
+
+def _mendable(question: Question, nearest: Verdict, detours: Sequence[Detour]) -> Problem:
+    remedies = list(dict.fromkeys(found.objection.remedy for found in nearest.findings if found.objection.remedy))
+    first = ""
+    if remedies:
+        text = " and ".join(remedies)
+        first = f"{text[:1].upper()}{text[1:]}: that gives {nearest.candidate.label}."
+    return Problem(
+        id=f"refused-{nearest.findings[0].rule.id}",
+        what=_what(question),
+        cause=f"{nearest.candidate.label}: " + "; ".join(found.objection.reason for found in nearest.findings),
+        hint=_ways(first, detours),
+    )
+
+
+def _hopeless(question: Question, verdicts: Sequence[Verdict], detours: Sequence[Detour]) -> Problem:
+    """Every candidate has something against it that nobody can change; the one with least against it says why."""
+    platform, target = question.platform, question.target
+    if not verdicts:
+        return Problem(
+            id="refused-platform",
+            what=f"torch has no builds for {platform}.",
+            cause="No source lists a wheel for this operating system and processor.",
+            hint=_ways("Use a 64-bit Linux, Windows or macOS machine.", detours),
+        )
+    nearest = max(verdicts, key=lambda verdict: (-_fixed(verdict), -len(verdict.findings), *_newest(verdict)))
+    main = _main(nearest)
+    where = (target.device, question.machine.os)
+    cause = f"The nearest is {nearest.candidate.label}: {main.objection.reason}"
+    if main.rule.id == "trainer-floor":
+        cause = f"The newest build that runs here is {nearest.candidate.label}: {main.objection.reason}"
+    if main.rule.id == "device":
+        cause = _ELSEWHERE.get(where, "") + f"No source holds a build for {target.device} on {platform}."
+    elsewhere = _INSTEAD.get(where, "Another card is needed: dreamboot catalog show gpus   lists those with builds.")
+    if not target.cards:
+        elsewhere = "Use another machine: 64-bit Linux or Windows, or a Mac with Apple silicon."
+    return Problem(id=f"refused-{main.rule.id}", what=_what(question), cause=cause, hint=_ways(elsewhere, detours))
+
+
+def _fixed(verdict: Verdict) -> int:
+    return sum(int(found.rule.way) for found in verdict.findings if found.rule.way >= Way.TRAINER)
+
+
+def _main(verdict: Verdict) -> Found:
+    return next(found for found in verdict.findings if found.rule.way >= Way.TRAINER)
+
+
+def _what(question: Question) -> str:
+    cards = ", ".join(card.label for card in question.target.cards)
+    pin = question.pins.get("torch")
+    return f"No torch build {f'that satisfies --pin {pin} ' if pin else ''}works here for {cards or 'the CPU'}."
+
+
+def _ways(first: str, detours: Sequence[Detour]) -> str:
+    ways: List[str] = [first] if first else []
+    for way in detours:
+        ways.append(f"{'Or: ' if ways else ''}{way.command}   ({way.gets})")
+    return "\n         ".join(ways) or "dreamboot plan --explain   shows every candidate"

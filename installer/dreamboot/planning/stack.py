@@ -8,20 +8,16 @@ from typing import Optional, Tuple
 from packaging.requirements import Requirement
 
 from dreamboot.catalog.rows import Stack
-from dreamboot.catalog.versions import at_least
 from dreamboot.planning.pins import allows
 from dreamboot.planning.question import Candidate, Interpreter, Question
 
 
 def stack_for(candidate: Candidate, python: str, question: Question) -> Optional[Stack]:
-    """The first stack of the catalog for this profile, Python minor, torch version and C library; None if none."""
-    machine = question.machine
+    """The first stack of the catalog for this profile, Python minor and torch version; None if none."""
     for stack in question.catalog.stacks:
         if stack.profile != question.wish.profile:
             continue
         if not _within(stack.python, python) or not _within(stack.torch, candidate.version):
-            continue
-        if machine.os == "linux" and machine.libc_version and not at_least(machine.libc_version, stack.glibc or "0"):
             continue
         return stack
     return None

@@ -13,8 +13,9 @@ from dreamboot.planning.question import Card, Target
 DEVICE = {Vendor.NVIDIA: "cuda", Vendor.AMD: "rocm", Vendor.INTEL: "xpu", Vendor.APPLE: "mps"}
 # Where cards of several makers are present, the one whose builds are most complete is meant.
 _PREFERENCE = (Vendor.NVIDIA, Vendor.AMD, Vendor.APPLE, Vendor.INTEL)
-# Below this an integrated GPU can't hold even a LoRA of SD 1.x beside the desktop (memory.json: 2.9 GiB and up).
-_INTEGRATED_MIB = 6144
+# A LoRA of SD 1.x asks for 3 GiB (memory.json). Integrated GPUs borrow from the system's memory beyond their own, but
+# those with less than this are the two-core display kind, slower than the CPU beside them.
+_INTEGRATED_MIB = 2048
 
 
 def choose(machine: Machine, wish: Wish, catalog: Catalog) -> Union[Target, Problem]:
@@ -103,7 +104,7 @@ def _preferred(cards: List[Card], *, explicit: bool) -> Union[Tuple[Card, ...], 
     chosen = tuple(card for card in cards if card.gpu.vendor is vendor)
     if explicit or vendor is Vendor.APPLE:
         return chosen
-    memory = max(card.gpu.vram_total_mib or 0 for card in chosen)
+    memory = max(card.gpu.vram_total_mib or _INTEGRATED_MIB for card in chosen)
     if vendor is Vendor.AMD and memory < _INTEGRATED_MIB:
         return (
             f"{chosen[0].gpu.name} is integrated and has {memory} MiB of its own memory: too little to train on. "

@@ -43,7 +43,7 @@ def resolver_arguments(plan: Plan, raw_indexes: Any) -> Tuple[str, ...]:
     return tuple(arguments)
 
 
-def constraint_lines(plan: Plan, raw_indexes: Any) -> Tuple[str, ...]:
+def constraint_lines(raw_indexes: Any) -> Tuple[str, ...]:
     """Lines for uv's `--constraint` file: pip's own constraints, which uv does not read, less those on torch.
 
     The plan's torch satisfies them already, and its local tag would not.

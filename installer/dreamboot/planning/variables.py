@@ -25,7 +25,7 @@ def variables(chosen: Chosen) -> Tuple[Dict[str, str], Tuple[Choice, ...]]:
         if override:
             found.append(_set(
                 "HSA_OVERRIDE_GFX_VERSION", override,
-                f"{chosen.candidate.tag} has no code for {target.cards[0].gfx}; code of its family's first GPU runs on it",
+                f"{chosen.candidate.tag} has no code for {target.cards[0].gfx}; code of its family runs on it",
             ))  # fmt: skip
     if target.device == "mps":
         found.append(_set("PYTORCH_ENABLE_MPS_FALLBACK", "1", "operations that Metal lacks run on the CPU"))

@@ -20,9 +20,7 @@ def decide(chosen: Chosen) -> Addition:
     if NAME in chosen.stack.packages:
         return Addition()
     if chosen.question.target.device == "mps":
-        return Addition(
-            because=Choice(topic=NAME, value="left out", reason="it has no 8-bit optimizers on Apple GPUs")
-        )
+        return Addition(because=Choice(topic=NAME, value="left out", reason="it has no 8-bit optimizers on Apple GPUs"))
     refused: List[Rejected] = []
     for release in sorted(chosen.question.catalog.table("bitsandbytes"), key=lambda row: numbers(row.version))[::-1]:
         library, fault = library_for(release, chosen)
@@ -73,9 +71,7 @@ def library_for(release: BitsandbytesRelease, chosen: Chosen) -> Tuple[str, str]
     return _cuda(release, libraries, chosen)
 
 
-def _cuda(
-    release: BitsandbytesRelease, libraries: Mapping[str, Tuple[str, ...]], chosen: Chosen
-) -> Tuple[str, str]:
+def _cuda(release: BitsandbytesRelease, libraries: Mapping[str, Tuple[str, ...]], chosen: Chosen) -> Tuple[str, str]:
     name = _loaded(libraries, cuda_of(chosen.candidate.tag), release.loader)
     if name is None:
         return "", f"it has no library for CUDA {cuda_of(chosen.candidate.tag)}"

@@ -8,9 +8,8 @@ from dreamboot.planning.companions import Addition, Chosen
 
 def decide(chosen: Chosen) -> Addition:
     """Training does not need it. From another source than torch's it does not load beside torch."""
-    if "torchvision" in chosen.stack.packages:
-        return Addition()
-    if not chosen.question.wish.torchvision:
+    asked = chosen.question.wish.torchvision or "torchvision" in chosen.question.pins
+    if not asked and "torchvision" not in chosen.stack.packages:
         return Addition(because=Choice(topic="torchvision", value="left out", reason="training does not need it"))
     candidate = chosen.candidate
     release = chosen.question.catalog.release(candidate.version)

@@ -16,9 +16,7 @@ def decide(chosen: Chosen) -> Addition:
         return Addition()
     minor = ".".join(candidate.version.split(".")[:2])
     tag = "cp" + chosen.interpreter.minor.replace(".", "")
-    fitting = [
-        row for row in question.catalog.table("triton_windows") if minor in row.torch and tag in row.python
-    ]
+    fitting = [row for row in question.catalog.table("triton_windows") if minor in row.torch and tag in row.python]
     if not fitting:
         reason = f"no release pairs with torch {minor} on Python {chosen.interpreter.minor}: torch.compile is not there"
         return Addition(because=Choice(topic=NAME, value="left out", reason=reason))

@@ -21,6 +21,7 @@ class Way(enum.IntEnum):
     SOURCE = 4
     DRIVER = 6
     SYSTEM = 20
+    TRAINER = 400
     NONE = 1000
 
 

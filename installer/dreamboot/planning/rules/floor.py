@@ -20,7 +20,7 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
 RULE = Rule(
     id="trainer-floor",
     order=60,
-    way=Way.NONE,
+    way=Way.TRAINER,
     why="An environment in which training can't start is worse than none.",
     check=check,
 )

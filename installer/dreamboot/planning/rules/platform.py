@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from dreamboot.catalog.versions import at_least
+from dreamboot.catalog.versions import at_least, numbers
 from dreamboot.planning.question import Candidate, Objection, Question
 from dreamboot.planning.rules import Rule, Way
 
@@ -16,12 +16,16 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
         return Objection(reason=candidate.unfit)
     if machine.os == "linux":
         return _linux(candidate, question)
-    if machine.os == "macos" and machine.os_version and candidate.macos:
-        if not at_least(machine.os_version, candidate.macos):
-            return Objection(
-                reason=f"the wheel needs macOS {candidate.macos}, this is {machine.os_version}",
-                remedy=f"update macOS to {candidate.macos} or newer",
-            )
+    if machine.os == "windows" and question.target.device == "xpu":
+        build = numbers(machine.os_version)[2:3]
+        if build and build[0] < _WINDOWS_11:
+            return Objection(reason=f"XPU builds need Windows 11, this is build {build[0]}", remedy="go to Windows 11")
+    known = machine.os == "macos" and machine.os_version and candidate.macos
+    if known and not at_least(machine.os_version, candidate.macos):
+        return Objection(
+            reason=f"the wheel needs macOS {candidate.macos}, this is {machine.os_version}",
+            remedy=f"update macOS to {candidate.macos} or newer",
+        )
     return None
 
 
@@ -32,10 +36,11 @@ def _linux(candidate: Candidate, question: Question) -> Optional[Objection]:
             reason="torch has no wheels for musl (Alpine)",
             remedy="use a glibc system: Debian, Ubuntu, Fedora, or a container of one",
         )
-    if machine.libc_version and candidate.glibc and not at_least(machine.libc_version, candidate.glibc):
+    need = _glibc(candidate, question)
+    if machine.libc_version and need and not at_least(machine.libc_version, need):
         return Objection(
-            reason=f"the wheel needs glibc {candidate.glibc}, this system has {machine.libc_version}",
-            remedy=f"use a newer distribution (glibc {candidate.glibc}: Debian 10, Ubuntu 20.04, RHEL 8 and later), "
+            reason=f"its wheels need glibc {need}, this system has {machine.libc_version}",
+            remedy=f"use a newer distribution (glibc {need}: Debian 10, Ubuntu 20.04, RHEL 8 and later), "
             "or a container of one",
         )
     if machine.arch == "aarch64" and any(card.compute_capability in _TEGRA for card in question.target.cards):
@@ -46,6 +51,14 @@ def _linux(candidate: Candidate, question: Question) -> Optional[Objection]:
     return None
 
 
+def _glibc(candidate: Candidate, question: Question) -> str:
+    """The newer of what torch's wheel needs and what the packages beside it need."""
+    floor = "" if question.wish.profile else question.catalog.floor("glibc").oldest
+    return floor if at_least(floor, candidate.glibc) else candidate.glibc
+
+
+# The first build of Windows 11. XPU: https://docs.pytorch.org/docs/2.15/notes/get_start_xpu.html
+_WINDOWS_11 = 22000
 # Tegra processors: Nano/TX1, TX2, Xavier, Orin. https://developer.nvidia.com/cuda-gpus (Jetson)
 _TEGRA = ("5.3", "6.2", "7.2", "8.7")
 

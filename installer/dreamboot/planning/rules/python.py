@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Optional
 
-from dreamboot.planning.stack import interpreter_for
-
 from dreamboot.planning.question import Candidate, Objection, Question
 from dreamboot.planning.rules import Rule, Way
+from dreamboot.planning.stack import interpreter_for
 
 
 def check(candidate: Candidate, question: Question) -> Optional[Objection]:

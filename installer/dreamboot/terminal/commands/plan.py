@@ -50,7 +50,8 @@ def _decision(data: Mapping[str, Any]) -> Iterator[Any]:
     from rich.text import Text
 
     torch = data["torch"]
-    yield Text(f"torch {torch['version']}+{torch['tag']} on Python {data['python']}, for {data['device']}", style="bold")
+    title = f"torch {torch['version']}+{torch['tag']} on Python {data['python']}, for {data['device']}"
+    yield Text(title, style="bold")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
