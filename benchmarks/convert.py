@@ -144,6 +144,8 @@ def make(folder: Path, size: str) -> Path:
     if size == "small":
         configs["unet"] |= _SMALL["unet"]
         configs["text_encoder"] |= {"hidden_size": 256, "intermediate_size": 1024}
+    (folder / "scheduler").mkdir(parents=True)
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(configs["scheduler"]))
     noise = np.random.default_rng(0).standard_normal(1 << 20, dtype="f4")
     for part in FAMILIES["sd1"].components:
         target = folder / part.folder

@@ -65,7 +65,7 @@ def _from_metadata(path: Path, text: str, family: Family) -> dict[str, Settings]
     try:
         configs: dict[str, Settings] = json.loads(text)
         parts = {part.folder: dict(configs[part.folder]) for part in family.components}
-        scheduler = dict(configs["scheduler"]) or infer.published(family.name)["scheduler"]
+        scheduler = dict(configs["scheduler"])
     except (ValueError, KeyError, TypeError) as error:
         raise unreadable(path, f"damaged metadata under {CONFIGS_KEY}: {error!r}") from error
     return {**parts, "scheduler": scheduler}

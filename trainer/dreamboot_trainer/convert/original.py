@@ -83,7 +83,7 @@ def _prepare(stack: ExitStack, folder: Path, wish: str, expected: str | None) ->
     if expected is not None and expected != family.name:
         raise wrong_family(folder, expected, family.name)
     configs = {part.folder: read_json(folder / part.folder / "config.json") for part in family.components}
-    scheduler = _scheduler(folder)
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     kept = _kept(stack, folder)
     tensors: list[Planned] = []
     notes: list[str] = []
@@ -100,11 +100,6 @@ def _prepare(stack: ExitStack, folder: Path, wish: str, expected: str | None) ->
     yaml = webui.config_text(family.name, configs, scheduler)
     metadata = _metadata(family, folder, {**configs, "scheduler": scheduler})
     return _Job(family, tuple(tensors), metadata, yaml, tuple(notes))
-
-
-def _scheduler(folder: Path) -> dict[str, Any]:
-    path = folder / "scheduler" / "scheduler_config.json"
-    return read_json(path) if path.is_file() else {}
 
 
 def _kept(stack: ExitStack, folder: Path) -> Catalogue:

@@ -212,7 +212,7 @@ def test_a_config_of_another_model(checkpoint, models, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "remove", ["unet", "unet/config.json", "vae/diffusion_pytorch_model.safetensors", "text_encoder"]
+    "remove", ["unet", "unet/config.json", "vae/diffusion_pytorch_model.safetensors", "text_encoder", "scheduler"]
 )
 def test_an_incomplete_folder(models, tmp_path, remove):
     folder = shutil.copytree(models["sd1"], tmp_path / "folder")

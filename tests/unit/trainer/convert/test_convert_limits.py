@@ -65,6 +65,8 @@ def large(tmp_path_factory):
     configs["unet"] |= {"block_out_channels": [96, 192, 320, 320], "layers_per_block": 1, "cross_attention_dim": 256}
     configs["vae"] |= {"block_out_channels": [32, 64, 64, 64]}
     configs["text_encoder"] |= {"hidden_size": 256, "intermediate_size": 512}
+    (root / "folder" / "scheduler").mkdir(parents=True)
+    (root / "folder" / "scheduler" / "scheduler_config.json").write_text(json.dumps(configs["scheduler"]))
     random = np.random.default_rng(0)
     for part in family.components:
         folder = root / "folder" / part.folder
