@@ -45,7 +45,9 @@ def _files(site: Site) -> Tuple[lock.LockedFile, ...]:
 
 def _do_fetch(site: Site) -> Iterator[Event]:
     files = _files(site)
-    missing = [file for file in files if not fetching.cached(site.layout, file).exists()]
+    missing = [
+        file for file in files if not fetching.is_local(file) and not fetching.cached(site.layout, file).exists()
+    ]
     to_fetch = sum(fetching.size_of(file) for file in missing)
     unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in files)
     message = f"{to_fetch / 1e6:.0f} MB in {len(missing)} files"

@@ -62,7 +62,12 @@ class _Counter:
 
 
 def cached(layout: Layout, file: LockedFile) -> Path:
-    """Where the verified file lies once it is fetched; it only ever appears there whole."""
+    """Where the verified file lies once it is fetched; it only ever appears there whole.
+
+    A wheel of a local folder stays where it is: a copy would cost room twice, here and unpacked in uv's cache.
+    """
+    if is_local(file):
+        return local_path(file.url)
     return layout.wheels / file.sha256[:2] / file.sha256 / file.filename
 
 
@@ -72,7 +77,9 @@ def fetch(layout: Layout, files: Sequence[LockedFile], access: Access) -> Iterat
     Raises `DreambootError` when a file can't be had after `ATTEMPTS` tries or has the wrong content. What arrived is
     kept: the next call goes on at that byte.
     """
-    missing = [file for file in files if not cached(layout, file).exists()]
+    for file in filter(is_local, files):
+        check_local(file)
+    missing = [file for file in files if not is_local(file) and not cached(layout, file).exists()]
     total = sum(size_of(file) for file in missing)
     counter = _Counter()
     if not missing:
@@ -94,14 +101,32 @@ def fetch(layout: Layout, files: Sequence[LockedFile], access: Access) -> Iterat
         pool.shutdown(wait=True)
 
 
+def check_local(file: LockedFile) -> None:
+    """Raises `DreambootError` when a wheel of a local folder is gone, or is not the locked one any more."""
+    digest = hashlib.sha256()
+    try:
+        with local_path(file.url).open("rb") as source:
+            for chunk in iter(lambda: source.read(CHUNK), b""):
+                digest.update(chunk)
+    except OSError as error:
+        raise DreambootError(_unreadable(file, error)) from error
+    if digest.hexdigest() != file.sha256:
+        raise DreambootError(_bad_content(file, WrongHash(f"sha256 {digest.hexdigest()} instead of {file.sha256}")))
+
+
 def size_of(file: LockedFile) -> int:
     """Bytes of the file: as locked, or as it lies on disk where the index tells none."""
-    if file.size or not file.url.startswith("file:"):
+    if file.size or not is_local(file):
         return file.size
     try:
         return local_path(file.url).stat().st_size
     except OSError:
         return 0
+
+
+def is_local(file: LockedFile) -> bool:
+    """Whether the file lies in a folder of this machine."""
+    return file.url.startswith("file:")
 
 
 def local_path(url: str) -> Path:
@@ -189,11 +214,6 @@ def _hash_existing(partial: Path, digest: hashlib._Hash) -> int:
 
 def _chunks(file: LockedFile, have: int, access: Access) -> Iterator[bytes | None]:
     """The bytes from `have` on; None first where the source can only start from the beginning."""
-    if file.url.startswith("file:"):
-        with local_path(file.url).open("rb") as source:
-            source.seek(have)
-            yield from iter(lambda: source.read(CHUNK), b"")
-        return
     if file.size and have >= file.size:
         return
     with _session(access) as session:
@@ -254,6 +274,15 @@ def _unreachable(file: LockedFile, error: Exception) -> Problem:
         what=f"{file.filename} could not be downloaded.",
         cause=f"{shown(file.url)} answered {status} {ATTEMPTS} times.",
         hint=hint,
+    )
+
+
+def _unreadable(file: LockedFile, error: OSError) -> Problem:
+    return Problem(
+        id="wheel-missing",
+        what=f"{file.filename} is not where the lock says.",
+        cause=f"{local_path(file.url)}: {error.strerror or error}",
+        hint="Put the folder back (a drive that is not mounted?), or resolve anew: dreamboot build --yes",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator, Mapping, Sequence
 
-from dreamboot.building.fetch import cached
+from dreamboot.building.fetch import cached, is_local
 from dreamboot.building.layout import GenerationLayout, Layout
 from dreamboot.building.lock import LockedFile, hashed_requirements
 from dreamboot.building.space import full_disk, says_full
@@ -41,9 +41,12 @@ def install_locked(
     stage_wheels(host, layout, generation, files)
     listing = generation.path / "requirements.locked.txt"
     host.write_text(listing, hashed_requirements(files))
+    # Local wheels are installed from where they lie, as the resolver saw them: uv has unpacked them by that path.
+    folders = dict.fromkeys(str(cached(layout, file).parent) for file in files if is_local(file))
     command = [
         uv, "pip", "sync", str(listing), "--python", str(generation.python(host.system)), "--offline", "--no-index",
         "--find-links", str(generation.stage), "--require-hashes", "--strict", "--link-mode", "hardlink", "--quiet",
+        *(word for folder in folders for word in ("--find-links", folder)),
     ]  # fmt: skip
     try:
         yield from host.stream(command, env=environment)
@@ -56,6 +59,8 @@ def stage_wheels(host: Host, layout: Layout, generation: GenerationLayout, files
     """One flat folder with all wheels under their own names, as uv reads it; links where possible, else copies."""
     host.make_dir(generation.stage)
     for file in files:
+        if is_local(file):
+            continue
         place = generation.stage / file.filename
         if not host.exists(place):
             host.link(cached(layout, file), place)

@@ -116,17 +116,20 @@ def test_one_bad_file_does_not_lose_the_others(tmp_path):
     assert cached(layout, good).exists()
 
 
-def test_a_file_url_is_copied_and_checked(tmp_path):
+def test_a_local_wheel_is_checked_and_stays_where_it_is(tmp_path):
     layout = Layout(home=tmp_path / "home")
     source = tmp_path / "with space ä" / "tiny-1.0-py3-none-any.whl"
     source.parent.mkdir()
     source.write_bytes(BODY)
     file = locked(source.as_uri(), size=0)
     list(fetch(layout, [file], Access()))
-    assert cached(layout, file).read_bytes() == BODY
-    bad = locked(source.as_uri(), sha256="0" * 64)
+    assert cached(layout, file) == source
+    assert not layout.wheels.exists()
     with pytest.raises(DreambootError, match="damaged"):
-        list(fetch(layout, [bad], Access()))
+        list(fetch(layout, [locked(source.as_uri(), sha256="0" * 64)], Access()))
+    source.unlink()
+    with pytest.raises(DreambootError, match="not where the lock says"):
+        list(fetch(layout, [file], Access()))
 
 
 def test_urls_are_shown_without_credentials():
