@@ -22,6 +22,8 @@ def detect(host: Host, home: Path, *, network: bool = True) -> Machine:
 def assume(path: Path) -> Machine:
     """The machine that a TOML or JSON file states; every field is optional.
 
+    The file may also hold what nvidia-smi (in any of its forms), rocminfo or rocm-smi --json printed.
+
     Raises `DreambootError` when the file can't be read, names an unknown field or gives one the wrong kind of value.
     """
     from dreamboot.machine.stated import read_stated

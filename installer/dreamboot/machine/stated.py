@@ -8,17 +8,21 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
+from dreamboot.machine.saved import saved_output
 from dreamboot.machine.stating import State, fields_of, graphics, machine_fields
 from dreamboot.model import DreambootError, Machine, Problem, SourceKind
-from dreamboot.values import from_json, parse_toml
+from dreamboot.values import from_json, parse_toml, to_json
 
 
 def read_stated(path: Path) -> Machine:
-    """The machine stated in a TOML or JSON file; raises `DreambootError`."""
+    """The machine stated in a TOML or JSON file, or in a vendor tool's saved output; raises `DreambootError`."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, str(error)) from error
+    saved = saved_output(text)
+    if saved is not None:
+        return state_machine(to_json(saved), str(path))
     try:
         data = json.loads(text) if text.lstrip().startswith("{") else parse_toml(text)
     except ValueError as error:
