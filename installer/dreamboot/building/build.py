@@ -26,6 +26,7 @@ def build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
         if not order.again and is_current(host, layout, order):
             yield Event(kind=EventKind.FINISHED, stage="build", message="already built: nothing to do")
             return
+        _require_room(host, layout, environment, order)
         generation = _generation_to_build(host, environment, order)
         site = Site(
             host=host, layout=layout, environment=environment, generation=generation, order=order,
@@ -42,6 +43,16 @@ def build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
             begun = time.monotonic()
             yield from DO[type(step)](site)
             journal.record(host, generation, name, time.monotonic() - begun)
+
+
+def _require_room(host: Host, layout: Layout, environment: EnvironmentLayout, order: Order) -> None:
+    """Refuse before the first byte by the plan's own estimate; the lock's exact sizes are checked again later.
+
+    Wheels that uv has unpacked once are linked, so a home with a filled cache needs next to nothing.
+    """
+    if not host.list_dir(layout.uv_cache / "archive-v0"):
+        estimate = order.plan.cost.disk_bytes or 0
+        space.require_space(host, (space.Need(path=environment.root, purpose="the environment", bytes=estimate),))
 
 
 def is_current(host: Host, layout: Layout, order: Order) -> bool:
