@@ -304,3 +304,17 @@ def test_a_folder_with_bin_files_is_read(models, original, tmp_path):
         file.unlink()
     to_original(folder, tmp_path / "out.safetensors", dtype="keep")
     assert_same(load_file(tmp_path / "out.safetensors"), original("sd1"))
+
+
+@pytest.mark.parametrize(
+    ("family", "padding"),
+    [("sd1", ["<|endoftext|>"]), ("sd2", ["!"]), ("sdxl", ["<|endoftext|>", "!"])],
+)
+def test_one_tokenizer_serves_every_family_with_its_padding(models, original, tmp_path, family, padding):
+    """OpenCLIP pads with token 0. The wrong padding changes every prompt that is shorter than 77 tokens."""
+    from transformers import CLIPTokenizer
+
+    save_file(original(family), tmp_path / "m.safetensors")
+    from_original(tmp_path / "m.safetensors", tmp_path / "out", tokenizer_dir=models["sd1"] / "tokenizer")
+    folders = sorted((tmp_path / "out").glob("tokenizer*"))
+    assert [CLIPTokenizer.from_pretrained(folder).pad_token for folder in folders] == padding
