@@ -241,10 +241,8 @@ def test_check_imports_no_torch_and_ends_with_one(model: Path, tmp_path: Path) -
     arguments = ["check", "--pretrained_model_name_or_path", str(model), "--instance_data_dir", str(tmp_path / "no")]
     arguments += ["--set", "instance_prompt=a", "--set", "class_prompt=b"]
     program = (
-        f"import sys; from dreamboot_trainer.cli import main; code = main({arguments!r})
-"
-        "assert 'torch' not in sys.modules
-sys.exit(code)"
+        f"import sys; from dreamboot_trainer.cli import main; code = main({arguments!r})\n"
+        "assert 'torch' not in sys.modules\nsys.exit(code)"
     )
     answer = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=_environment()
