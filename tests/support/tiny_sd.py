@@ -66,6 +66,57 @@ def build_sd1(folder: Path, *, seed: int = 0, v_prediction: bool = False, linear
     return folder
 
 
+def build_sdxl(folder: Path, *, seed: int = 0) -> Path:
+    """A complete SDXL-shaped diffusers folder: two text encoders of different width, text and size conditioning."""
+    import torch
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    build_sd1(folder, seed=seed)
+    vocabulary = write_tokenizer(folder / "tokenizer_2")
+    torch.manual_seed(seed + 1)
+    shared = {
+        "vocab_size": vocabulary,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 77,
+        "bos_token_id": vocabulary - 2,
+        "eos_token_id": vocabulary - 1,
+    }
+    first = CLIPTextModel(CLIPTextConfig(hidden_size=32, intermediate_size=64, **shared))
+    second = CLIPTextModelWithProjection(
+        CLIPTextConfig(hidden_size=48, intermediate_size=96, projection_dim=48, hidden_act="gelu", **shared)
+    )
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2),
+        attention_head_dim=(2, 4),
+        cross_attention_dim=80,
+        norm_num_groups=8,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=8 * 6 + 48,
+    )
+    for name, part in (("text_encoder", first), ("text_encoder_2", second), ("unet", unet)):
+        part.save_pretrained(folder / name)
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {
+        "_class_name": "StableDiffusionXLPipeline",
+        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+        "tokenizer_2": ["transformers", "CLIPTokenizer"],
+        "force_zeros_for_empty_prompt": True,
+    }
+    for name in ("safety_checker", "feature_extractor"):
+        del index[name]
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2))
+    return folder
+
+
 def write_tokenizer(folder: Path) -> int:
     """A CLIP tokenizer of single characters; the number of its tokens."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 
 from dreamboot_trainer import backend as backends
 from dreamboot_trainer import class_images
@@ -28,8 +29,13 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
     with interrupts.listening(), only_trainer(run):
         chosen = backends.choose(config.training.device)
         precision = backends.precision(chosen, config.training.mixed_precision)
+        # The last layers of a text encoder may take no part in what the family uses of it.
+        unused = DistributedDataParallelKwargs(find_unused_parameters=config.training.train_text_encoder)
         accelerator = Accelerator(
-            mixed_precision=precision.value, cpu=chosen.NAME == "cpu", step_scheduler_with_optimizer=False
+            mixed_precision=precision.value,
+            cpu=chosen.NAME == "cpu",
+            step_scheduler_with_optimizer=False,
+            kwargs_handlers=[unused],
         )
         main = bool(accelerator.is_main_process)
         events = EventLog(run / finish.EVENTS if main else None, *(listeners if main else ()))

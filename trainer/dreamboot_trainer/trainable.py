@@ -35,7 +35,9 @@ class Trainable(torch.nn.Module):
         network.enable_gradient_checkpointing()
         encoder: Any
         for encoder in self.encoders:
-            encoder.gradient_checkpointing_enable()
+            # transformers 5.x renamed the method; its older releases have only the second name.
+            newer = getattr(encoder, "activation_checkpointing_enable", None)
+            (newer or encoder.gradient_checkpointing_enable)()
 
     def drop_text_gradients(self) -> None:
         """The text encoders learn nothing from this step: without a gradient, an optimizer leaves a weight alone."""

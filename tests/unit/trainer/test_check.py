@@ -1,7 +1,5 @@
 """Bad input: each case is a Problem of its own, found without torch, and nothing is written."""
 
-
-
 from __future__ import annotations
 
 import json

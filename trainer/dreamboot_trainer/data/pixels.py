@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class View:
     """How a photo is cut: scaled so that it covers `height` x `width`, then cropped at `top`, `left`, then mirrored."""
 
+    photo_height: int
+    photo_width: int
     height: int
     width: int
     scaled_height: int
@@ -25,8 +27,8 @@ class View:
     flip: bool
 
     def sizes(self) -> tuple[int, int, int, int, int, int]:
-        """Scaled height and width, crop top and left, result height and width: what SDXL is told."""
-        return self.scaled_height, self.scaled_width, self.top, self.left, self.height, self.width
+        """The photo's height and width, crop top and left, result height and width: what SDXL is told."""
+        return self.photo_height, self.photo_width, self.top, self.left, self.height, self.width
 
 
 def view(
@@ -42,6 +44,8 @@ def view(
         top = noise.below(free_top + 1, *names, "top")
         left = noise.below(free_left + 1, *names, "left")
     return View(
+        photo_height=size[1],
+        photo_width=size[0],
         height=height,
         width=width,
         scaled_height=scaled_height,
