@@ -25,7 +25,7 @@ def read_stated(path: Path) -> Machine:
         return state_machine(to_json(saved), str(path))
     try:
         data = json.loads(text) if text.lstrip().startswith("{") else parse_toml(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(path, f"It is neither TOML nor JSON: {error}") from error
     return state_machine(data, str(path))
 

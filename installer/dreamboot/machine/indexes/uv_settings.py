@@ -32,7 +32,7 @@ def uv_settings(asking: Asking) -> Tuple[Settings, Tuple[str, ...], Tuple[str, .
             continue
         try:
             found = parse_uv_config(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             faults.append(f"{path}: {error}")
             continue
         if found:
@@ -64,7 +64,10 @@ def config_files(asking: Asking) -> List[str]:
 
 
 def parse_uv_config(text: str) -> Settings:
-    """uv.toml → option → values; `[[index]]` tables become the default or an extra index. Raises ValueError."""
+    """uv.toml → option → values; `[[index]]` tables become the default or an extra index.
+
+    Raises ValueError, and RecursionError where it is nested absurdly deep.
+    """
     from dreamboot.values import parse_toml
 
     data = parse_toml(text)

@@ -26,7 +26,7 @@ def parse_nvml(text: str) -> Optional[Reading]:
             mig=tuple(part for item in gpus for part in _mig(item)),
             faults=_faults(told),
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -50,7 +50,7 @@ def parse_docker_info(text: str, devices: Tuple[str, ...], *, toolkit: bool) -> 
     """`docker info --format "{{json .}}"`, also when only the client answered."""
     try:
         told = json.loads(text[text.index("{") :])
-    except ValueError:
+    except (ValueError, RecursionError):
         told = {}
     info: Mapping[str, Any] = told if isinstance(told, dict) else {}
     server = str(info.get("ServerVersion") or "")
@@ -103,7 +103,7 @@ def _podman(asking: Asking, devices: Tuple[str, ...], toolkit: bool) -> Optional
 
 def parse_podman_version(text: str) -> str:
     """The first version number."""
-    match = re.search(r"\d+\.\d+(?:\.\d+)?", text)
+    match = re.search(r"\b\d{1,6}\.\d{1,6}(?:\.\d{1,6})?", text)
     return match.group(0) if match else ""
 
 
