@@ -47,7 +47,7 @@ def test(context: Context, arguments: Sequence[str], *, fast: bool) -> Iterator[
         yield Event(kind=EventKind.STARTED, stage="test", message=" ".join(command[1:]))
         try:
             for line in context.host.stream(command, env=variables, cwd=checkout):
-                yield Event(kind=EventKind.LINE, stage="test", message=line, data={"important": True})
+                yield Event(kind=EventKind.LINE, stage="test", message=line, data={"raw": True})
         except ProgramFailed:
             failed.append(" ".join(command[2:4]))
     if failed:

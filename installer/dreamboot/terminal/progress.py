@@ -33,7 +33,9 @@ class Watcher:
         if event.kind is EventKind.PROGRESS:
             self._advance(event)
         elif event.kind is EventKind.LINE:
-            if self._debug or event.data.get("important"):
+            if event.data.get("raw"):
+                self._print(event.message)
+            elif self._debug or event.data.get("important"):
                 self._print(f"  {event.message}")
         elif event.kind is EventKind.STARTED:
             self._print(f"{event.stage}: {event.message}" if event.message else event.stage)
