@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Callable, Sequence, Tuple
+
 from dreamboot.doctor.symptoms import Cause, explain
 
-__all__ = ["Cause", "explain"]
+if TYPE_CHECKING:
+    from dreamboot.doctor.facts.values import Facts, Target
+    from dreamboot.host import Host
+    from dreamboot.model import Finding, Machine
+
+__all__ = ["Cause", "diagnose", "explain"]
+
+
+def diagnose(
+    host: Host, target: Target, machine: Callable[[], Machine], *, data: Sequence[str] = (), near: str = ""
+) -> Tuple[Facts, Tuple[Finding, ...]]:
+    """The facts of one environment, read once, and what every check says of them, worst first."""
+    from dreamboot.doctor.examine import examine
+    from dreamboot.doctor.facts.gather import gather
+
+    facts = gather(host, target, machine, data=data, near=near)
+    return facts, examine(facts)

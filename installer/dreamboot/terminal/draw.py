@@ -12,9 +12,11 @@ from dreamboot.model import ExitCode, Problem, Report
 def show(renderable: Any, report: Report) -> None:
     """Print what a command renders, and the problem that it ended with, if any."""
     from rich.console import Console
+    from rich.text import Text
 
     if renderable is not None and renderable != "":
-        console = Console(highlight=False, soft_wrap=isinstance(renderable, str))
+        # text flows over the terminal's edge: a command that is broken in two can't be pasted
+        console = Console(highlight=False, soft_wrap=isinstance(renderable, (str, Text)))
         console.print(renderable, markup=False) if isinstance(renderable, str) else console.print(renderable)
     if report.problem is not None:
         show_problem(report.problem, report.exit_code)

@@ -59,8 +59,8 @@ class Symptom:
     `signs`, `needs` (one of them must stand in the log too) and `unless` are written in the small language of
     `sign.py`. `cause` and the commands of `fix` may name captures of the sign as {name}, and {python}: the interpreter
     that the log shows. `leads_to`: ids of symptoms which this one explains. `packages`: an exception that no symptom
-    knows is taken as a consequence when it was raised inside one of these. `examples` must be answered with this id first;
-    `others` never.
+    knows is taken as a consequence when it was raised inside one of these. `examples` must be answered with this id
+    first, `others` never.
     """
 
     id: str

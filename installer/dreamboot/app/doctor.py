@@ -1,0 +1,205 @@
+"""Doctor: examine an environment from outside, say what is wrong, and on request mend it and prove it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Generator, Iterator, List, Optional, Sequence, Tuple, Union
+
+from dreamboot.app.context import Context
+from dreamboot.doctor.facts.values import Facts, Target
+from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Finding, Machine, Problem, Report, Status
+from dreamboot.values import to_json, value
+
+RED = (Status.ERROR, Status.CRASHED)
+# Probes that ask the network are left out: the doctor must answer in a second, also without one.
+DEFAULT_ENVIRONMENT = "default"
+
+
+@value
+class Examination:
+    """What the doctor is asked to do. `data`: folders with models or photos to look into as well."""
+
+    python: Optional[Path] = None
+    environment: str = ""
+    image: str = ""
+    data: Tuple[str, ...] = ()
+    deep: bool = False
+    fix: bool = False
+    undo: bool = False
+    report: Optional[Path] = None
+
+
+def doctor(context: Context, asked: Examination) -> Iterator[Union[Event, Report]]:
+    """The use case behind `dreamboot doctor`. Raises `DreambootError` when there is nothing to examine."""
+    if asked.image:
+        from dreamboot.app.doctor_image import examine_image
+
+        yield examine_image(context, asked.image)
+        return
+    target = target_of(context, asked)
+    if asked.undo:
+        yield from _undo(context, target)
+        return
+    facts, findings = _diagnose(context, target, asked)
+    if asked.deep:
+        findings = (*findings, *(yield from _deep(context, facts, findings)))
+    fixed: List[Dict[str, Any]] = []
+    if asked.fix:
+        fixed = yield from _fix(context, asked, target, findings)
+        if not context.dry_run:
+            facts, findings = _diagnose(context, target, asked)
+            fixed = [{**entry, "proven": _green(entry["id"], findings)} for entry in fixed]
+    data = data_of(facts, findings, fixed)
+    if asked.report is not None:
+        write_report(context, asked.report, data, facts)
+        data["report"] = str(asked.report)
+    red = any(finding.status in RED for finding in findings)
+    yield Report(command="doctor", data=data, exit_code=ExitCode.PROBLEM if red else ExitCode.DONE)
+
+
+def target_of(context: Context, asked: Examination) -> Target:
+    """The Python that is meant: named by path or environment, ours, the activated one, or the first on PATH."""
+    from dreamboot.building import generations
+    from dreamboot.building.layout import Layout
+    from dreamboot.doctor.facts.target import resolve
+
+    environ = context.host.environ
+    if asked.python is not None:
+        return resolve(asked.python, environ)
+    layout = Layout(home=context.home)
+    if asked.environment:
+        return resolve(Path(generations.require(context.host, layout, asked.environment).python), environ)
+    ours = generations.in_use(context.host, layout, DEFAULT_ENVIRONMENT)
+    if ours is not None:
+        return resolve(Path(ours.python), environ)
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        if environ.get(name):
+            return resolve(Path(environ[name]), environ)
+    for folder in (Path("venv"), Path(".venv")):
+        if context.host.exists(folder / "pyvenv.cfg"):
+            return resolve(folder, environ)
+    found = context.host.which("python3") or context.host.which("python")
+    if found is None:
+        raise DreambootError(
+            Problem(
+                id="no-python",
+                what="There is no Python to examine.",
+                cause="No environment of dreamboot exists, none is activated, and no python is on PATH.",
+                hint="dreamboot doctor --python PATH",
+            )
+        )
+    return resolve(Path(found), environ)
+
+
+def _diagnose(context: Context, target: Target, asked: Examination) -> Tuple[Facts, Tuple[Finding, ...]]:
+    from dreamboot.doctor import diagnose
+
+    near = str(asked.python) if asked.python is not None and asked.python.is_dir() else "."
+    return diagnose(context.host, target, lambda: _machine(context), data=asked.data, near=near)
+
+
+def _machine(context: Context) -> Machine:
+    from dreamboot import machine
+
+    if context.assume is not None:
+        return machine.assume(context.assume)
+    return machine.detect(context.host, context.home, network=False)
+
+
+def data_of(facts: Facts, findings: Sequence[Finding], fixed: Sequence[Dict[str, Any]] = ()) -> Dict[str, Any]:
+    """The promised document: `findings` worst first; `python` first for people."""
+    torch = facts.torch
+    data: Dict[str, Any] = {
+        "schema": 1,
+        "python": {
+            "path": facts.target.python,
+            "version": facts.target.version,
+            "kind": facts.target.kind,
+            "torch": f"{torch.version}" if torch else "",
+            "torch_from": torch.site if torch else "",
+            "started_by": facts.launcher.path_python,
+        },
+        "findings": [to_json(finding) for finding in findings],
+    }
+    if fixed:
+        data["fixed"] = list(fixed)
+    return data
+
+
+def _green(name: str, findings: Sequence[Finding]) -> bool:
+    return all(one.status not in (*RED, Status.WARNING, Status.SKIPPED) for one in findings if one.id == name)
+
+
+def _deep(context: Context, facts: Facts, findings: Sequence[Finding]) -> Generator[Event, None, Tuple[Finding, ...]]:
+    from dreamboot.doctor.deep import run_deep
+
+    yield Event(
+        kind=EventKind.STARTED, stage="deep", message="importing packages and computing, each in a process of its own"
+    )
+    found = run_deep(context.host, facts, findings)
+    yield Event(kind=EventKind.FINISHED, stage="deep")
+    return found
+
+
+def _fix(
+    context: Context, asked: Examination, target: Target, findings: Sequence[Finding]
+) -> Generator[Event, None, List[Dict[str, Any]]]:
+    """Show, ask, snapshot, act. What is not automatic is only shown."""
+    from dreamboot.doctor import repair
+
+    steps = repair.steps_of(findings)
+    if not steps:
+        return []
+    for finding, step in steps:
+        yield Event(
+            kind=EventKind.LINE,
+            stage="fix",
+            message=f"{finding.id}: {step.command}   ({step.changes})",
+            data={"important": True},
+        )
+    if not context.dry_run and not context.confirm(f"Take these {len(steps)} steps in {target.prefix}?"):
+        return [{"id": finding.id, "command": step.command, "done": False} for finding, step in steps]
+    if context.dry_run:
+        return [{"id": finding.id, "command": step.command, "done": False} for finding, step in steps]
+    snapshot = repair.take_snapshot(context.host, context.home, target)
+    yield Event(kind=EventKind.LINE, stage="fix", message=f"kept as it was: {snapshot}", data={"important": True})
+    done = []
+    rounds = 0
+    while steps and rounds < repair.ROUNDS:
+        rounds += 1
+        for finding, step in steps:
+            failed = yield from repair.take(context.host, target, step, snapshot, offline=context.offline)
+            done.append({"id": finding.id, "command": step.command, "done": not failed, "failed": failed})
+        taken = {entry["command"] for entry in done}
+        _, findings = _diagnose(context, target, asked)
+        # what was hidden behind the first cause shows itself now
+        steps = [(finding, step) for finding, step in repair.steps_of(findings) if step.command not in taken]
+    return done
+
+
+def _undo(context: Context, target: Target) -> Iterator[Union[Event, Report]]:
+    from dreamboot.doctor import repair
+
+    restored = repair.undo(context.host, context.home, target)
+    yield Report(
+        command="doctor",
+        data={"schema": 1, "findings": [], "restored": restored},
+        messages=(f"Restored from {restored}.",),
+    )
+
+
+def write_report(context: Context, path: Path, data: Dict[str, Any], facts: Facts) -> None:
+    """A zip for support: findings and facts, with names, folders and tokens taken out."""
+    import json
+    import platform
+    import zipfile
+
+    from dreamboot.doctor.redact import redacted_data
+
+    if context.dry_run:
+        context.host.write_text(path, "")
+        return
+    environ = context.host.environ
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (("findings.json", data), ("facts.json", to_json(facts))):
+            archive.writestr(name, json.dumps(redacted_data(content, environ, platform.node()), indent=1))

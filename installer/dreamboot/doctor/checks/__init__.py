@@ -1,0 +1,1 @@
+"""One file per check; each holds a CHECK, and its own example cases."""

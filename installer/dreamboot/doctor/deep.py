@@ -1,0 +1,117 @@
+"""Tries what the environment is for: imports, products, attention, an 8-bit step; each in a child with a time limit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Set, Tuple
+
+from dreamboot.doctor.facts.values import Facts
+from dreamboot.doctor.symptoms import explain
+from dreamboot.host import Host
+from dreamboot.host.base import Completed
+from dreamboot.model import Finding, FixStep, Problem, Status
+
+CHILD = Path(__file__).with_name("deep_child.py")
+SECONDS = 120.0
+PACKAGES = {
+    "torch": "torch", "torchvision": "torchvision", "numpy": "numpy", "safetensors": "safetensors", "transformers": "transformers",
+    "diffusers": "diffusers", "accelerate": "accelerate", "peft": "peft", "bitsandbytes": "bitsandbytes", "xformers": "xformers",
+    "pillow": "PIL",
+}  # fmt: skip
+AREAS = {
+    "matmul": "compute-capability",
+    "attention": "attention",
+    "eight-bit": "bitsandbytes",
+    "accelerate": "accelerate-config",
+}
+
+
+def run_deep(host: Host, facts: Facts, findings: Sequence[Finding]) -> Tuple[Finding, ...]:
+    """One finding per test. Nothing is tried when the interpreter itself does not work."""
+    blocked = [one.id for one in findings if one.id == "python-works" and one.status is Status.ERROR]
+    if blocked:
+        return (
+            Finding(
+                id="deep-import-torch", area="corrupted-install", status=Status.SKIPPED, evidence="needs python-works"
+            ),
+        )
+    found = [
+        _try(host, facts, "import", name, f"deep-import-{package}")
+        for package, name in PACKAGES.items()
+        if _there(facts, package)
+    ]
+    broken = {one.id for one in found if one.status is Status.ERROR}
+    if facts.torch is None or "deep-import-torch" in broken:
+        return tuple(found)
+    devices = _devices(host, facts)
+    found += _compute(host, facts, devices, broken)
+    if _there(facts, "accelerate") and facts.accelerate.exists and "deep-import-accelerate" not in broken:
+        found.append(_try(host, facts, "accelerate", facts.accelerate.path, "deep-accelerate-config"))
+    return tuple(found)
+
+
+def _there(facts: Facts, package: str) -> bool:
+    return facts.torch is not None if package == "torch" else bool(facts.version(package))
+
+
+def _compute(host: Host, facts: Facts, devices: Dict[str, str], broken: Set[str]) -> List[Finding]:
+    found = []
+    for device in ("cpu", *devices):
+        for kind in ("float32",) if device == "cpu" else ("float32", "float16", "bfloat16"):
+            found.append(_try(host, facts, "matmul", f"{device}/{kind}", f"deep-matmul-{device}-{kind}"))
+        found.append(_try(host, facts, "attention", device, f"deep-attention-{device}"))
+        if _there(facts, "bitsandbytes") and "deep-import-bitsandbytes" not in broken:
+            found.append(_try(host, facts, "eight-bit", device, f"deep-eight-bit-{device}"))
+    return found
+
+
+def _devices(host: Host, facts: Facts) -> Dict[str, str]:
+    told = _answer(_run(host, facts, "devices", ""))
+    devices = told.get("devices", {})
+    return {str(key): str(name) for key, name in devices.items()} if isinstance(devices, dict) else {}
+
+
+def _run(host: Host, facts: Facts, test: str, argument: str) -> Completed:
+    variables = {**host.environ, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
+    return host.run([facts.target.python, str(CHILD), test, argument], timeout=SECONDS, env=variables)
+
+
+def _answer(done: Completed) -> Dict[str, Any]:
+    for line in reversed(done.stdout.splitlines()):
+        if line.startswith("{"):
+            try:
+                told = json.loads(line)
+            except ValueError:
+                continue
+            return told if isinstance(told, dict) else {}
+    return {}
+
+
+def _try(host: Host, facts: Facts, test: str, argument: str, name: str) -> Finding:
+    """One child; what it printed when it failed is explained like any log."""
+    done = _run(host, facts, test, argument)
+    area = AREAS.get(test, "corrupted-install")
+    if done.ok:
+        told = ", ".join(f"{key} {value}" for key, value in _answer(done).items())
+        return Finding(
+            id=name, area=area, status=Status.OK, evidence=f"{argument}: {told or 'works'} ({done.seconds:.1f} s)"
+        )
+    if done.timed_out:
+        evidence = f"no answer within {SECONDS:g} s"
+    elif done.returncode < 0:
+        evidence = f"ended by signal {-done.returncode}"
+    else:
+        evidence = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
+    causes = explain(done.stdout + "\n" + done.stderr)
+    if causes:
+        cause = causes[0]
+        return Finding(
+            id=name, area=cause.area, status=Status.ERROR, evidence=evidence, problem=cause.problem, fix=cause.fix
+        )
+    step = FixStep(
+        command=f"{facts.target.python} {CHILD} {test} {argument}",
+        changes="nothing: repeats the test and shows all that it prints",
+    )
+    problem = Problem(id=name, what=f"The test '{test} {argument}' fails.", cause=evidence, hint=step.command)
+    return Finding(id=name, area=area, status=Status.ERROR, evidence=evidence, problem=problem, fix=(step,))

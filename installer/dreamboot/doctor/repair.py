@@ -1,0 +1,163 @@
+"""Repairs an environment: a snapshot first, each step through the host, and a way back."""
+
+# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Dict, Generator, List, Sequence, Tuple
+
+from dreamboot.doctor.facts import files
+from dreamboot.doctor.facts.values import Target
+from dreamboot.host import Host
+from dreamboot.host.base import ProgramFailed
+from dreamboot.model import DreambootError, Event, EventKind, Finding, FixStep, Problem, Status
+
+# Causes hide causes: after the first repair the next may show itself; more rounds than this would be going in circles.
+ROUNDS = 3
+MENDED = (Status.ERROR, Status.WARNING, Status.CRASHED)
+
+
+def steps_of(findings: Sequence[Finding]) -> List[Tuple[Finding, FixStep]]:
+    """The automatic steps of what is wrong, each command once, worst findings first."""
+    seen = set()
+    found = []
+    for finding in findings:
+        if finding.status not in MENDED:
+            continue
+        for step in finding.fix:
+            if step.automatic and step.command not in seen:
+                seen.add(step.command)
+                found.append((finding, step))
+    return found
+
+
+def take_snapshot(host: Host, home: Path, target: Target) -> Path:
+    """Keep the environment as it is: hard links of its packages (no room, a second or two) and its small files.
+
+    Installers replace files instead of writing into them, so the links keep the old content.
+    """
+    folder = _snapshots(home, target) / time.strftime("%Y%m%d-%H%M%S")
+    host.make_dir(folder)
+    kept = {}
+    for number, site in enumerate(target.own_site):
+        _link_tree(Path(site), folder / f"site-{number}")
+        kept[f"site-{number}"] = site
+    small = {}
+    config = os.path.join(target.prefix, "pyvenv.cfg")
+    if os.path.isfile(config):
+        small[config] = files.text(config)
+    host.write_text(folder / "snapshot.json", json.dumps({"schema": 1, "sites": kept, "files": small, "moved": {}}))
+    return folder
+
+
+def undo(host: Host, home: Path, target: Target) -> str:
+    """Put the newest snapshot back, exactly. Raises `DreambootError` when there is none."""
+    base = _snapshots(home, target)
+    names = [name for name in files.names(str(base)) if (base / name / "snapshot.json").is_file()]
+    if not names:
+        raise DreambootError(
+            Problem(
+                id="no-snapshot",
+                what=f"There is nothing to undo for {target.prefix}.",
+                cause="dreamboot doctor --fix never changed this environment, or it was undone already.",
+                hint="dreamboot doctor --python PATH",
+            )
+        )
+    folder = base / names[-1]
+    told = json.loads(files.text(str(folder / "snapshot.json")))
+    for name, site in told["sites"].items():
+        aside = Path(site + ".undone")
+        host.remove(aside)
+        host.move(Path(site), aside)
+        host.move(folder / name, Path(site))
+        host.remove(aside)
+    for path, content in told["files"].items():
+        host.write_text(Path(path), content)
+    for kept, path in told["moved"].items():
+        if not os.path.lexists(path):
+            host.move(folder / kept, Path(path))
+    host.remove(folder)
+    return str(folder)
+
+
+def take(
+    host: Host, target: Target, step: FixStep, snapshot: Path, *, offline: bool = False
+) -> Generator[Event, None, str]:
+    """One step; returns why it failed, "" when it did not."""
+    action, arguments = step.arguments[0], step.arguments[1:]
+    try:
+        if action in ("install", "reinstall", "uninstall"):
+            for line in host.stream(_uv(target, action, arguments, offline=offline)):
+                yield Event(kind=EventKind.LINE, stage="fix", message=line)
+        elif action == "remove":
+            for path in arguments:
+                _put_aside(host, snapshot, Path(path), target)
+        elif action == "write":
+            _remember(host, snapshot, arguments[0])
+            host.write_text(Path(arguments[0]), arguments[1])
+    except ProgramFailed as failed:
+        return "; ".join(failed.tail[-3:])
+    except OSError as failed:
+        return str(failed)
+    return ""
+
+
+def _uv(target: Target, action: str, arguments: Sequence[str], *, offline: bool) -> List[str]:
+    from dreamboot.building.uv import uv_binary
+
+    verb = "uninstall" if action == "uninstall" else "install"
+    options = ["--python", target.python]
+    if action == "reinstall":
+        options += ["--reinstall", "--no-deps"]
+    if verb == "install" and offline:
+        options.append("--offline")
+    return [uv_binary(), "pip", verb, *options, *(word for one in arguments for word in one.split(" ") if word)]
+
+
+def _put_aside(host: Host, snapshot: Path, path: Path, target: Target) -> None:
+    """Packages are in the snapshot already; what lies outside of them is moved there and remembered."""
+    if any(str(path).startswith(site) for site in target.own_site):
+        host.remove(path)
+        return
+    kept = f"moved-{len(_told(snapshot)['moved'])}-{path.name}"
+    host.move(path, snapshot / kept)
+    told = _told(snapshot)
+    told["moved"][kept] = str(path)
+    host.write_text(snapshot / "snapshot.json", json.dumps(told))
+
+
+def _remember(host: Host, snapshot: Path, path: str) -> None:
+    told = _told(snapshot)
+    told["files"].setdefault(path, files.text(path))
+    host.write_text(snapshot / "snapshot.json", json.dumps(told))
+
+
+def _told(snapshot: Path) -> Dict[str, Dict[str, str]]:
+    read = json.loads(files.text(str(snapshot / "snapshot.json"), 2_000_000))
+    return dict(read)
+
+
+def _snapshots(home: Path, target: Target) -> Path:
+    import hashlib
+
+    return home / "snapshots" / hashlib.sha256(target.prefix.encode()).hexdigest()[:12]
+
+
+def _link_tree(source: Path, copy: Path) -> None:
+    """The same tree of hard links; files are copied where the file system has none."""
+    for root, folders, names in os.walk(source):
+        there = copy / os.path.relpath(root, source)
+        there.mkdir(parents=True, exist_ok=True)
+        for name in [*names, *(folder for folder in folders if os.path.islink(os.path.join(root, folder)))]:
+            _link(os.path.join(root, name), str(there / name))
+
+
+def _link(source: str, copy: str) -> None:
+    try:
+        os.link(source, copy, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        Path(copy).write_bytes(Path(source).read_bytes())
