@@ -65,12 +65,8 @@ def _of_plan(plan: Plan, key: str, wanted: Any) -> Tuple[Any, bool]:
     if key in ("packages", "environment", "accelerate", "settings"):
         holder = plan.preset.settings if key == "settings" else getattr(plan, key)
         found = {name: holder.get(name) for name in wanted} if wanted else dict(holder)
-        expected = (
-            {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
-            if wanted == {} and "cu" in plan.torch.tag
-            else wanted
-        )
-        return found, found in (wanted, expected)
+        usual = {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
+        return found, found == wanted or (not wanted and found == usual)
     if key == "without":
         return sorted(plan.packages), not set(wanted) & set(plan.packages)
     if key == "because":

@@ -83,6 +83,8 @@ def _native(candidate: Candidate, question: Question) -> bool:
     driver, toolkit = question.target.driver, question.catalog.toolkit(cuda_of(candidate.tag))
     if driver is None or toolkit is None:
         return True
+    if not driver.version:
+        return at_least(driver.cuda_version, toolkit.cuda)
     windows = question.machine.os == "windows" or question.machine.wsl > 0
     if windows and not toolkit.ships_windows:
         return numbers(driver.version)[:1] >= numbers(toolkit.ships_linux)[:1]

@@ -39,7 +39,7 @@ def _why_build(chosen: Chosen) -> str:
     if target.device == "cuda":
         code = ", ".join(sorted({card.compute_capability for card in target.cards}))
         need = needed(candidate, chosen.question)
-        have = target.driver.version if target.driver else "not stated"
+        have = (target.driver.version if target.driver else "") or "not stated"
         return f"{newest}: it has code for compute capability {code}, and driver {have} reaches {need}"
     if target.device == "rocm":
         return f"{newest}: it has code for {', '.join(sorted({card.gfx for card in target.cards}))}"

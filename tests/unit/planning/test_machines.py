@@ -14,9 +14,8 @@ CASES = tuple(cases())
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_stated_machine(case: Case) -> None:
     decision = planning.plan(case.machine, case.wish, catalog.load())
-    wrong = [
-        f"{key}: expected {wanted!r}, found {found!r}" for key, wanted, found in differences(decision, case.expect)
-    ]
+    found = differences(decision, case.expect)
+    wrong = [f"{key}: expected {wanted!r}, found {got!r}" for key, wanted, got in found]
     assert not wrong, "\n".join(wrong)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from dreamboot.catalog.versions import at_least, cuda_of
+from dreamboot.catalog.versions import at_least, cuda_of, numbers
+from dreamboot.model import Driver
 from dreamboot.planning.question import Candidate, Objection, Question
 from dreamboot.planning.rules import Rule, Way
 
@@ -24,16 +25,24 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
     if target.device != "cuda" or target.driver is None or not candidate.tag.startswith("cu"):
         return None
     need = needed(candidate, question)
-    if not need or at_least(target.driver.version, need) or _forward_compatible(candidate, question):
+    if not need or _reaches(target.driver, need, candidate) or _forward_compatible(candidate, question):
         return None
     remedy = f"update the NVIDIA driver to {need} or newer"
     if _data_center(question):
         cuda = cuda_of(candidate.tag)
         remedy += f" (or install NVIDIA's cuda-compat-{cuda.replace('.', '-')}: data-centre GPUs on Linux may)"
     return Objection(
-        reason=f"CUDA {cuda_of(candidate.tag)} needs driver {need}, this machine has {target.driver.version}",
+        reason=f"CUDA {cuda_of(candidate.tag)} needs driver {need}, this machine has "
+        + (target.driver.version or f"one for CUDA {target.driver.cuda_version}"),
         remedy=remedy,
     )
+
+
+def _reaches(driver: Driver, need: str, candidate: Candidate) -> bool:
+    """By the driver's number; where only its CUDA version is known, by the major version of that."""
+    if driver.version or not driver.cuda_version:
+        return at_least(driver.version, need) or not driver.version
+    return numbers(driver.cuda_version)[:1] >= numbers(cuda_of(candidate.tag))[:1]
 
 
 def _forward_compatible(candidate: Candidate, question: Question) -> bool:

@@ -25,7 +25,8 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
     toolkit = question.catalog.toolkit(cuda_of(candidate.tag))
     windows = question.machine.os == "windows" or question.machine.wsl > 0
     need = (toolkit.ships_windows or toolkit.minimum_windows if windows else toolkit.ships_linux) if toolkit else ""
-    if not need or at_least(driver.version, need):
+    known = at_least(driver.cuda_version, cuda_of(candidate.tag)) if not driver.version else False
+    if not need or known or at_least(driver.version, need):
         return None
     return Objection(
         reason=f"only PTX for {by_ptx[0].gpu.name}, which driver {driver.version} can't compile: it needs {need}",
