@@ -160,6 +160,6 @@ def test_as_the_real_pip_sees_it(name: str, tmp_path: Path, monkeypatch: pytest.
     assert list(found.constraint_files) == seen["constraints"]
     assert list(found.trusted_hosts) == seen["trusted_hosts"]
     assert (found.certificate or None, found.client_certificate or None) == (seen["cert"], seen["client_cert"])
-    assert found.proxy == seen["proxy"]
+    assert found.proxy == (seen["proxy"] or "")
     assert found.no_index == bool(seen["no_index"])
     assert found.timeout in (0.0, float(seen["timeout"]))
