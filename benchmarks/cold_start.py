@@ -45,7 +45,8 @@ def main() -> None:
             for name, command in commands.items():
                 taken[name].append(milliseconds(command))
         for name, figures in taken.items():
-            print(f"{name:26} median {statistics.median(figures):6.0f} ms   min {min(figures):6.0f}   max {max(figures):6.0f}")
+            middle = statistics.median(figures)
+            print(f"{name:26} median {middle:6.0f} ms   min {min(figures):6.0f}   max {max(figures):6.0f}")
 
 
 main()

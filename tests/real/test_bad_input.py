@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from support.dreamboot import call, command
 
 pytestmark = pytest.mark.real

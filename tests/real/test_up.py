@@ -10,15 +10,26 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.dreamboot import ROOT, Running, answer, call
 
 pytestmark = pytest.mark.real
 
 # Few steps: that it learns is measured elsewhere; here it has to arrive, whole.
-SHORT = ("--set", "max_train_steps=6", "--set", "num_class_images=4", "--set", "num_inference_steps=4",
-         "--set", "class_inference_steps=4", "--set", "validation_steps=0", "--set", "checkpointing_steps=3")  # fmt: skip
+SHORT = tuple(
+    word
+    for setting in (
+        "max_train_steps=6",
+        "num_class_images=4",
+        "num_inference_steps=4",
+        "class_inference_steps=4",
+        "validation_steps=0",
+        "checkpointing_steps=3",
+    )
+    for word in ("--set", setting)
+)
 # What a person sees on stderr when each stage begins.
-STAGES = ("lock:", "fetch:", "venv:", "install:", "verify:", "check:", "class-images:", "cache:", "train:", "export:")
+STAGES = tuple(f"{stage}:" for stage in "lock fetch venv install verify check class-images cache train export".split())
 
 
 @pytest.fixture(scope="module")
