@@ -1,7 +1,7 @@
 """How long until dreamboot answers: medians of whole processes.
 
-Usage: python3 benchmarks/cold_start.py [RUNS]. Beside each figure stands `python -c pass` of the same interpreter, the
-least that any Python program can take. Goals on the build machine: --help 120 ms, detect 300 ms, second bootstrap 400 ms.
+Usage: python3 benchmarks/cold_start.py [RUNS]. Beside them `python -c pass` of the same interpreter: the least
+that a Python program takes. Goals on the build machine: --help 120 ms, detect 300 ms, second bootstrap 400 ms.
 """
 
 from __future__ import annotations

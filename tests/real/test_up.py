@@ -29,7 +29,9 @@ SHORT = tuple(
     for word in ("--set", setting)
 )
 # What a person sees on stderr when each stage begins.
-STAGES = tuple(f"{stage}:" for stage in "lock fetch venv install verify check class-images cache train export".split())
+STAGES = (
+    "lock:", "fetch:", "venv:", "install:", "verify:", "check:", "class-images:", "cache:", "train:", "export:",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
