@@ -36,8 +36,9 @@ def memory_efficient_attention(
     heads = batch.numel()
     if mask is not None:
         mask = mask.expand(*batch, n, m)
-    flat = (item.reshape(heads, *item.shape[-2:]) for item in (query, key, value))
-    result: Tensor = _Attention.apply(*flat, mask, causal, scale, query_block, key_block)
+    flat = [item.reshape(heads, *item.shape[-2:]) for item in (query, key, value)]
+    attend: Any = _Attention.apply
+    result: Tensor = attend(*flat, mask, causal, scale, query_block, key_block)
     return result.reshape(*batch, n, value.shape[-1])
 
 
@@ -178,22 +179,21 @@ class MemoryEfficientProcessor:
         self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Optional[Tensor] = None,
         attention_mask: Optional[Tensor] = None, temb: Optional[Tensor] = None, *_: Any, **__: Any,
     ) -> Tensor:  # fmt: skip
-        """What diffusers asks of a processor. hidden_states: (batch, tokens, width) or (batch, width, height, width)."""
+        """What diffusers asks of a processor. hidden_states: (batch, tokens, width) or (batch, channels, y, x)."""
         residual, shape = hidden_states, hidden_states.shape
         if attn.spatial_norm is not None:
             hidden_states = attn.spatial_norm(hidden_states, temb)
         if len(shape) == 4:
             hidden_states = hidden_states.flatten(2).transpose(1, 2)
-        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        mask = attn.prepare_attention_mask(attention_mask, context.shape[1], hidden_states.shape[0])
         if attn.group_norm is not None:
             hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
-        if encoder_hidden_states is None:
-            context = hidden_states
-        elif attn.norm_cross:
-            context = attn.norm_encoder_hidden_states(encoder_hidden_states)
-        parts = [attn.head_to_batch_dim(part) for part in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context))]
-        mixed = memory_efficient_attention(*parts, mask=mask, scale=attn.scale)
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        if encoder_hidden_states is not None and attn.norm_cross:
+            context = attn.norm_encoder_hidden_states(context)
+        mask = attn.prepare_attention_mask(attention_mask, context.shape[1], context.shape[0])
+        query = attn.head_to_batch_dim(attn.to_q(hidden_states))
+        key, value = (attn.head_to_batch_dim(layer(context)) for layer in (attn.to_k, attn.to_v))
+        mixed = memory_efficient_attention(query, key, value, mask, scale=attn.scale)
         hidden_states = attn.to_out[1](attn.to_out[0](attn.batch_to_head_dim(mixed)))
         if len(shape) == 4:
             hidden_states = hidden_states.transpose(-1, -2).reshape(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ def save_folder(
                 shutil.copytree(origin, place)
                 continue
             place.mkdir()
-            shutil.copyfile(origin / "config.json", place / "config.json")
+            _write_config(origin, place, source.parts[component.name])
             tensors = trained.get(component.name) or _read(origin)
             _write(tensors, place / _WEIGHTS.get(component.name, _DENOISER), precision, _renamer(component.name))
         for item in source.path.iterdir():
@@ -44,6 +45,14 @@ def save_folder(
                 shutil.copytree(item, partial / item.name)
             elif (item.is_file() and item.suffix in {".json", ".md", ".txt"}) or item.name == "LICENSE":
                 shutil.copyfile(item, partial / item.name)
+
+
+def _write_config(origin: Path, place: Path, class_name: str) -> None:
+    """config.json with the class's name, which published text encoders have and other programs look for."""
+    config = json.loads((origin / "config.json").read_text(encoding="utf-8"))
+    if "_class_name" not in config:
+        config.setdefault("architectures", [class_name])
+    (place / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def dtype_of(precision: str) -> torch.dtype:

@@ -1,7 +1,5 @@
 """kill -9 at any moment: the same command goes on and ends with the same losses and weights, bit for bit."""
 
-
-
 from __future__ import annotations
 
 import json
