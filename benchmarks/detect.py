@@ -1,8 +1,8 @@
 """How long `dreamboot detect` takes here: whole processes, and beside them the peers' one question about the GPU.
 
-Usage: python3 benchmarks/detect.py [RUNS]. Goal: 300 ms for the whole command when the tools answer at once. The peer is
-`uv pip compile --torch-backend=auto`, offline on an empty requirement: the other tool that detects before it
-installs; it reads a driver version (no memory, disks, Pythons, indexes or compute capability).
+Usage: python3 benchmarks/detect.py [RUNS]. Goal: 300 ms for the whole command when the tools answer at once. The peer
+is `uv pip compile --torch-backend=auto`, offline on an empty requirement: the other tool that detects before it installs.
+It reads a driver version or an architecture; no memory, disks, Pythons, indexes or compute capability.
 """
 
 from __future__ import annotations
@@ -53,9 +53,8 @@ def main() -> None:
             for name, command in commands.items():
                 taken[name].append(milliseconds(command, environ))
     for name, figures in taken.items():
-        print(
-            f"{name:26} median {statistics.median(figures):5.0f} ms   min {min(figures):5.0f}   max {max(figures):5.0f}"
-        )
+        middle, least, most = statistics.median(figures), min(figures), max(figures)
+        print(f"{name:26} median {middle:5.0f} ms   min {least:5.0f}   max {most:5.0f}")
 
 
 main()
