@@ -1,8 +1,8 @@
 """How long `dreamboot detect` takes here: whole processes, and beside them the peers' one question about the GPU.
 
 Usage: python3 benchmarks/detect.py [RUNS]. Goal: 300 ms for the whole command when the tools answer at once. The peer
-is `uv pip compile --torch-backend=auto`, offline on an empty requirement: the other tool that detects before it installs.
-It reads a driver version or an architecture; no memory, disks, Pythons, indexes or compute capability.
+is `uv pip compile --torch-backend=auto`, offline on an empty requirement: the other tool that detects before it
+installs. It reads a driver version or an architecture; no memory, disks, Pythons, indexes or compute capability.
 """
 
 from __future__ import annotations
