@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dreamboot_trainer.convert.faults import exists, no_space, not_written
+from dreamboot_trainer.convert.faults import exists, no_space, not_replaced, not_written, would_replace_source
 
 PARTIAL = ".partial"
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _ROOM = 1 << 20
 """Bytes to spare for directories and small files beside the data."""
 
@@ -28,20 +29,33 @@ def new_file(out: Path, size: int, *, overwrite: bool) -> Iterator[Path]:
 def new_folder(out: Path, size: int, *, overwrite: bool) -> Iterator[Path]:
     """An empty folder to fill with `size` bytes; it becomes `out` at the end, and vanishes when the body fails.
 
-    An older `out` is set aside until the new one is in place.
+    An older `out` is replaced only if it is empty or a diffusers model: a mistyped name must not cost other files. It
+    is set aside until the new one is in place; a kill between the two renames is put right by the next call.
     """
-    partial = _beside(out)
+    partial, old = _beside(out), out.with_name(out.name + PARTIAL + ".old")
+    if old.is_dir() and not out.exists():
+        old.rename(out)
+    if overwrite and out.exists() and not _replaceable(out):
+        raise not_replaced(out)
     with _replacing(out, partial, size, overwrite=overwrite):
         partial.mkdir()
         yield partial
         if out.exists():
-            old = out.with_name(out.name + ".old")
             remove(old)
             out.rename(old)
-            partial.rename(out)
-            remove(old)
-        else:
-            partial.rename(out)
+        partial.rename(out)
+        remove(old)
+
+
+def keep_source(source: Path, out: Path) -> None:
+    """TrainerError when replacing `out` would replace `source` or the folder that it is in."""
+    place, target = source.resolve(), out.resolve()
+    if place == target or (target.is_dir() and target in place.parents):
+        raise would_replace_source(source, out)
+
+
+def _replaceable(out: Path) -> bool:
+    return out.is_dir() and ((out / "model_index.json").is_file() or not any(out.iterdir()))
 
 
 def remove(path: Path) -> None:
@@ -69,7 +83,7 @@ def _replacing(out: Path, partial: Path, size: int, *, overwrite: bool) -> Itera
         check_space(out, size)
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             raise no_space(out, size, _free(out)) from error
         raise not_written(out, error.strerror or str(error)) from error
     finally:

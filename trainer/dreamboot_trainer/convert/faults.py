@@ -77,7 +77,7 @@ def unknown_family(path: Path, seen: Sequence[str]) -> TrainerError:
         Problem(
             id="convert-unknown-family",
             what=f"{path} is not an SD 1.x, SD 2.x or SDXL checkpoint in the original layout.",
-            cause=f"Expected names such as model.diffusion_model.input_blocks.0.0.weight; found {_some(seen)}.",
+            cause=f"Expected names such as model.diffusion_model.input_blocks.0.0.weight; found {some(seen)}.",
             hint=f"Use the whole checkpoint, not a LoRA, a VAE or another family: dreamboot convert {path} OUT "
             "accepts those three families and LoRA files.",
         )
@@ -102,7 +102,7 @@ def missing_tensors(path: Path, part: str, names: Sequence[str]) -> TrainerError
         Problem(
             id="convert-missing-tensors",
             what=f"{path} lacks {len(names)} tensors of the {part}.",
-            cause=f"Expected {_some(names)}; found no such names.",
+            cause=f"Expected {some(names)}; found no such names.",
             hint="The file is incomplete or was changed by another tool. Download the original again.",
         )
     )
@@ -180,6 +180,30 @@ def exists(path: Path) -> TrainerError:
     )
 
 
+def not_replaced(path: Path) -> TrainerError:
+    """The output was to be replaced, and is something else than an older result."""
+    return TrainerError(
+        Problem(
+            id="convert-output-not-replaced",
+            what=f"{path} was not replaced: it is no diffusers model.",
+            cause="Expected an empty folder or one with a model_index.json; found something else, which would be lost.",
+            hint="Choose a name that is free.",
+        )
+    )
+
+
+def would_replace_source(source: Path, out: Path) -> TrainerError:
+    """The output is the source, or a folder that holds it."""
+    return TrainerError(
+        Problem(
+            id="convert-output-is-source",
+            what=f"{out} was not written: it would replace {source}.",
+            cause="Expected an output apart from the source; found the same file, or the folder that it is in.",
+            hint="Choose another output.",
+        )
+    )
+
+
 def no_tokenizer(found: str) -> TrainerError:
     """No tokenizer that belongs to the text encoder."""
     return TrainerError(
@@ -193,7 +217,8 @@ def no_tokenizer(found: str) -> TrainerError:
     )
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     shown = ", ".join(list(names)[:_SHOWN])
     return (shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")) or "no tensors"
 
@@ -231,7 +256,7 @@ def not_a_lora(path: Path, seen: Sequence[str]) -> TrainerError:
             id="convert-not-a-lora",
             what=f"{path} is not a LoRA that can be converted.",
             cause="Expected names such as lora_unet_..._to_q.lora_down.weight (kohya) or unet....to_q.lora_A.weight "
-            f"(diffusers); found {_some(seen)}.",
+            f"(diffusers); found {some(seen)}.",
             hint="LyCORIS types other than LoRA and LoCon (LoHa, LoKr, IA3) have no form in diffusers: "
             "use the file as it is.",
         )
@@ -244,7 +269,7 @@ def unknown_lora_layers(path: Path, names: Sequence[str]) -> TrainerError:
         Problem(
             id="convert-unknown-lora-layers",
             what=f"{path} has {len(names)} tensors for layers that the model does not have.",
-            cause=f"Expected layers of the published model of the family; found {_some(names)}.",
+            cause=f"Expected layers of the published model of the family; found {some(names)}.",
             hint=f"Name the model it was trained on: dreamboot convert {path} OUT.safetensors --config-dir FOLDER",
         )
     )

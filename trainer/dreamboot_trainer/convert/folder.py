@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dreamboot_trainer.convert import plan, tokenizer
-from dreamboot_trainer.convert.atomic import new_folder
+from dreamboot_trainer.convert import plan, schedule, tokenizer
+from dreamboot_trainer.convert.atomic import keep_source, new_folder
 from dreamboot_trainer.convert.catalogue import EXTRAS_FILE, Catalogue, Located, open_in
 from dreamboot_trainer.convert.configs import configs_for, model_index
 from dreamboot_trainer.convert.detect import family_of_names
 from dreamboot_trainer.convert.families import FAMILIES, Family
-from dreamboot_trainer.convert.faults import no_ema, wrong_family
+from dreamboot_trainer.convert.faults import no_ema, some, wrong_family
 from dreamboot_trainer.convert.planned import Planned
 from dreamboot_trainer.convert.report import Counter, Progress, Report
 from dreamboot_trainer.convert.sources import Source
@@ -24,6 +24,9 @@ from dreamboot_trainer.convert.writer import total_bytes, write
 
 _METADATA = {"format": "pt"}
 _EMA = "model_ema."
+_EMA_COUNTERS = 2
+"""decay and num_updates, which files without averaged weights hold too."""
+_RECOMPUTED = frozenset({*schedule.NAMES, "v_pred", "ztsnr"})
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def from_original(
     Raises TrainerError; then nothing was written. An older `out_dir` is replaced only with `overwrite`.
     """
     started, checkpoint, out_dir = time.monotonic(), Path(checkpoint), Path(out_dir)
+    keep_source(checkpoint, out_dir)
     with ExitStack() as stack:
         source = open_in(stack, checkpoint)
         job = _prepare(source, family, use_ema=use_ema, dtype=dtype, config_dir=config_dir)
@@ -105,7 +109,20 @@ def _prepare(source: Source, family: str | None, *, use_ema: bool, dtype: str, c
     texts = {f"{part.folder}/config.json": _text(configs[part.folder]) for part in kind.components}
     texts["scheduler/scheduler_config.json"] = _text(configs["scheduler"])
     texts["model_index.json"] = _text(model_index(kind.name, configs))
-    return _Job(kind, weights, texts, tuple(notes))
+    used = {piece.name for tensors in weights.values() for tensor in tensors for piece in tensor.pieces}
+    return _Job(kind, weights, texts, (*notes, *_left_out(source, kind, configs, used)))
+
+
+def _left_out(source: Source, family: Family, configs: Mapping[str, Mapping[str, Any]], used: set[str]) -> list[str]:
+    """Notes about tensors that a diffusers folder has no place for, beyond those that are always recomputed."""
+    extras = {e.original for part in family.components for e in part.extras(configs[part.folder])}
+    rest = [n for n in source.tensors if n not in used and _published_name(family, n) not in {*extras, *_RECOMPUTED}]
+    averaged = [name for name in rest if name.startswith(_EMA)]
+    other = [name for name in rest if not name.startswith(_EMA)]
+    notes = ["The file also holds averaged (EMA) weights; --ema takes them."] if len(averaged) > _EMA_COUNTERS else []
+    if other:
+        notes.append(f"Left out, since a diffusers folder has no place for them: {some(other)}.")
+    return notes
 
 
 def _family(source: Source, wish: str | None) -> Family:

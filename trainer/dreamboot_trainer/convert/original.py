@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.convert import plan, schedule, webui
-from dreamboot_trainer.convert.atomic import new_file
+from dreamboot_trainer.convert.atomic import keep_source, new_file
 from dreamboot_trainer.convert.catalogue import EXTRAS_FILE, Catalogue, catalogue, open_component, open_in, read_json
 from dreamboot_trainer.convert.detect import family_of_folder
 from dreamboot_trainer.convert.families import Family
@@ -55,6 +55,7 @@ def to_original(
     is whole or absent, also after a kill. Raises TrainerError; then nothing was written and nothing was changed.
     """
     started, folder, out = time.monotonic(), Path(folder), Path(out)
+    keep_source(folder, out)
     with ExitStack() as stack:
         job = _prepare(stack, folder, dtype, family)
         size = total_bytes(job.tensors, job.metadata)

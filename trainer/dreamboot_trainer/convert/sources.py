@@ -92,17 +92,21 @@ class SafetensorsFile:
 
     def chunks(self, name: str, start: int, length: int) -> Iterator[Bytes]:
         """See Source.chunks."""
-        self._file.seek(self._offsets[name] + start)
+        first = self._offsets[name] + start
+        for offset in range(first, first + length, CHUNK):
+            yield self._read(offset, min(CHUNK, first + length - offset))
+
+    def _read(self, offset: int, length: int) -> bytes:
+        """Exactly these bytes, wherever the file stands: readers of several tensors may take turns."""
+        self._file.seek(offset)
+        parts: list[bytes] = []
         while length > 0:
-            parts, missing = [], min(CHUNK, length)
-            length -= missing
-            while missing > 0:
-                part = self._file.read(missing)
-                if not part:
-                    raise unreadable(self.path, "it became shorter while it was read")
-                parts.append(part)
-                missing -= len(part)
-            yield parts[0] if len(parts) == 1 else b"".join(parts)
+            part = self._file.read(length)
+            if not part:
+                raise unreadable(self.path, "it became shorter while it was read")
+            parts.append(part)
+            length -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def place(self, name: str) -> tuple[BinaryIO, int] | None:
         """See Source.place."""

@@ -40,7 +40,10 @@ def write_all(out: FileIO, data: Bytes) -> None:
 
 
 def _steps(tensors: Iterable[Planned], casters: Executor, moved: Callable[[int], None]) -> Iterator[_Step]:
-    """What is left to do with the file, in order. Casts are under way when their step is handed out."""
+    """What is left to do with the file, in order. Casts are under way when their step is handed out.
+
+    All reading is done here, in the caller's thread: the sources are not made for several.
+    """
     for tensor in tensors:
         if tensor.constant:
             yield partial(write_all, data=tensor.constant)
@@ -48,7 +51,8 @@ def _steps(tensors: Iterable[Planned], casters: Executor, moved: Callable[[int],
             if piece.dtype == tensor.dtype and not tensor.transposed:
                 yield partial(_copy, piece)
             elif tensor.transposed:
-                yield partial(_finish, casters.submit(_turned, piece, tensor))
+                data = b"".join(_read(piece))
+                yield partial(_finish, casters.submit(_turned, data, piece.dtype, tensor))
             else:
                 for chunk in _read(piece):
                     yield partial(_finish, casters.submit(cast, chunk, piece.dtype, tensor.dtype, tensor.name))
@@ -63,10 +67,9 @@ def _tell(moved: Callable[[int], None], count: int, _: FileIO) -> None:
     moved(count)
 
 
-def _turned(piece: Piece, tensor: Planned) -> Bytes:
+def _turned(data: bytes, dtype: str, tensor: Planned) -> Bytes:
     rows, columns = tensor.shape[::-1]
-    data = b"".join(bytes(chunk) for chunk in _read(piece))
-    return cast(transpose(data, piece.dtype, rows, columns), piece.dtype, tensor.dtype, tensor.name)
+    return cast(transpose(data, dtype, rows, columns), dtype, tensor.dtype, tensor.name)
 
 
 def _read(piece: Piece) -> Iterator[Bytes]:

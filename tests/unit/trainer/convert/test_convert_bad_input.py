@@ -284,9 +284,6 @@ def test_an_output_that_exists_is_left_alone(models, checkpoint, tmp_path):
     assert problem.id == "convert-output-exists"
     problem = refused(tmp_path, lambda: to_original(models["sd1"], checkpoint, overwrite=False))
     assert problem.id == "convert-output-exists"
-    from_original(checkpoint, tmp_path / "out", overwrite=True, **options)
-    assert not (tmp_path / "out" / "precious.txt").exists()
-    assert not (tmp_path / "out.old").exists()
 
 
 def test_an_existing_yaml_is_left_alone(models, tmp_path):
@@ -364,3 +361,60 @@ def test_a_shard_name_that_leaves_the_folder_is_refused(models, tmp_path):
     index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"x": "../../../secret.safetensors"}}))
     assert refused(tmp_path, lambda: to_original(folder, tmp_path / "o.safetensors")).id == "convert-unreadable-file"
+
+
+def test_the_source_is_never_the_output(models, checkpoint, tmp_path):
+    """With overwrite: the result would take the place of what it was made from."""
+    content = checkpoint.read_bytes()
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "model_index.json").write_text("{}")
+    inner = shutil.copy(checkpoint, tmp_path / "inner" / "m.safetensors")
+    for source, out in (
+        (checkpoint, checkpoint),
+        (inner, tmp_path / "inner"),
+        (checkpoint, tmp_path / "." / checkpoint.name),
+    ):
+        action = lambda s=source, o=out: from_original(s, o, config_dir=models["sd1"], overwrite=True)  # noqa: E731
+        assert refused(tmp_path, action).id == "convert-output-is-source"
+    folder = shutil.copytree(models["sd1"], tmp_path / "folder")
+    assert refused(tmp_path, lambda: to_original(folder, folder)).id == "convert-output-is-source"
+    assert checkpoint.read_bytes() == content
+
+
+def test_a_folder_with_other_things_in_it_is_never_replaced(models, checkpoint, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "me.jpg").write_text("precious")
+    (tmp_path / "file").write_text("precious")
+    for out in ("photos", "file"):
+        action = lambda o=out: from_original(checkpoint, tmp_path / o, config_dir=models["sd1"], overwrite=True)  # noqa: E731
+        assert refused(tmp_path, action).id == "convert-output-not-replaced"
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_kill_between_the_two_renames_is_put_right(models, checkpoint, tmp_path, overwrite):
+    """The state that it leaves: the old result set aside, the new one not yet in place."""
+    old, partial = tmp_path / "out.partial.old", tmp_path / "out.partial"
+    for folder in (old, partial):
+        folder.mkdir()
+        (folder / "model_index.json").write_text(f'"{folder.name}"')
+    action = lambda: from_original(checkpoint, tmp_path / "out", config_dir=models["sd1"], overwrite=overwrite)  # noqa: E731
+    if overwrite:
+        action()
+        assert "StableDiffusionPipeline" in (tmp_path / "out" / "model_index.json").read_text()
+        assert not old.exists()
+    else:
+        with pytest.raises(TrainerError):
+            action()
+        assert (tmp_path / "out" / "model_index.json").read_text() == '"out.partial.old"'
+
+
+def test_what_is_left_out_is_said(models, checkpoint, tmp_path):
+    content = load_file(checkpoint)
+    content["learned.noise_offset"] = torch.zeros(4)
+    content |= {f"model_ema.diffusion_model{i}": torch.zeros(1) for i in range(3)}
+    save_file(content, tmp_path / "more.safetensors")
+    plain = from_original(checkpoint, tmp_path / "a", config_dir=models["sd1"])
+    more = from_original(tmp_path / "more.safetensors", tmp_path / "b", config_dir=models["sd1"])
+    assert plain.notes == ()
+    assert any("learned.noise_offset" in note for note in more.notes)
+    assert any("--ema" in note for note in more.notes)

@@ -131,3 +131,50 @@ def test_averaged_weights_are_taken_on_wish(models, tmp_path):
     ema = tensors(from_original(file, tmp_path / "ema", tokenizer_dir=tokens, use_ema=True).output)
     assert_same(plain, tensors(models["sd1"]))
     assert_same(ema, {n: t * 2 if n.startswith("unet/") else t for n, t in plain.items()})
+
+
+@pytest.mark.parametrize("dtype", ["keep", "float16"])
+def test_without_the_kernels_copy_the_bytes_are_the_same(models, family, tmp_path, monkeypatch, dtype):
+    """Windows and macOS have no copy_file_range; copied and cast tensors then take turns on the same file."""
+    mixed = tmp_path / "mixed.safetensors"
+    to_original(models[family], mixed, dtype="keep")
+    content = load_file(mixed)
+    save_file(
+        {n: t.half() if i % 3 and t.is_floating_point() else t for i, (n, t) in enumerate(content.items())}, mixed
+    )
+    with_kernel = from_original(mixed, tmp_path / "a", config_dir=models[family], dtype=dtype).output
+    monkeypatch.delattr("os.copy_file_range")
+    without = from_original(mixed, tmp_path / "b", config_dir=models[family], dtype=dtype).output
+    assert_same(tensors(with_kernel), tensors(without))
+    name = "model.diffusion_model.out.2.weight"
+    expected = load_file(mixed)[name].to(torch.float16) if dtype == "float16" else load_file(mixed)[name]
+    assert torch.equal(tensors(without)["unet/conv_out.weight"], expected)
+
+
+def test_sources_are_read_by_one_thread(models, family, tmp_path, monkeypatch):
+    """Casting is done by several; two that move one file's position would mix up tensors, and rarely at that."""
+    import threading
+
+    from dreamboot_trainer.convert.sources import SafetensorsFile
+
+    read, threads = SafetensorsFile._read, set()
+
+    def noted(self, offset, length):
+        threads.add(threading.current_thread())
+        return read(self, offset, length)
+
+    monkeypatch.setattr(SafetensorsFile, "_read", noted)
+    to_original(models[family], tmp_path / "a.safetensors", dtype="bfloat16")
+    assert threads == {threading.main_thread()}
+
+
+def test_readers_of_one_file_may_take_turns(models, monkeypatch):
+    from dreamboot_trainer.convert import sources
+
+    monkeypatch.setattr(sources, "CHUNK", 64)
+    source = sources.open_source(models["sd1"] / "text_encoder" / "model.safetensors")
+    names = [name for name, info in source.tensors.items() if info.nbytes == 4096][:2]
+    alone = [list(source.chunks(name, 0, 4096)) for name in names]
+    turns = list(zip(*(source.chunks(name, 0, 4096) for name in names), strict=True))
+    assert len(turns) == 64
+    assert [list(chunks) for chunks in zip(*turns, strict=True)] == alone

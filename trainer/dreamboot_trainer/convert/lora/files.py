@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.convert import infer
-from dreamboot_trainer.convert.atomic import new_file
+from dreamboot_trainer.convert.atomic import keep_source, new_file
 from dreamboot_trainer.convert.catalogue import Located, open_in, read_json
 from dreamboot_trainer.convert.families import FAMILIES
 from dreamboot_trainer.convert.faults import not_a_lora, unknown_lora_layers, wrong_family
@@ -78,6 +78,7 @@ def _turn(
     progress: Progress | None = None,
 ) -> Report:
     started = time.monotonic()
+    keep_source(path, out)
     with ExitStack() as stack:
         source = open_in(stack, path)
         if _kind(source) != kind:
