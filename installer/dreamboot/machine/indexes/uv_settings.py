@@ -19,6 +19,8 @@ VARIABLES = {
     "UV_INSECURE_HOST": "trusted-host",
     "UV_NO_INDEX": "no-index",
 }
+# uv adds such settings of its sources up; of others the nearest source's counts.
+LISTS = ("extra-index-url", "find-links", "trusted-host")
 
 
 def uv_settings(asking: Asking) -> Tuple[Settings, Tuple[str, ...], Tuple[str, ...]]:
@@ -37,11 +39,20 @@ def uv_settings(asking: Asking) -> Tuple[Settings, Tuple[str, ...], Tuple[str, .
             continue
         if found:
             read.append(path)
-        settings.update(found)
+        settings = joined(found, settings)
     variables = uv_variables(asking.environ)
     read.extend(name for name in VARIABLES if asking.environ.get(name, "").strip())
-    settings.update(variables)
-    return settings, tuple(read), tuple(faults)
+    return joined(variables, settings), tuple(read), tuple(faults)
+
+
+def joined(first: Settings, second: Settings) -> Settings:
+    """Both together: lists one behind the other, of everything else what `first` says."""
+    lists = {
+        option: tuple(dict.fromkeys((*first.get(option, ()), *second.get(option, ()))))
+        for option in LISTS
+        if option in first or option in second
+    }
+    return {**second, **first, **lists}
 
 
 def config_files(asking: Asking) -> List[str]:
@@ -74,7 +85,7 @@ def parse_uv_config(text: str) -> Settings:
     settings: Settings = {}
     for table in (data, data.get("pip")):
         if isinstance(table, dict):
-            settings.update(_table(table))
+            settings = joined(_table(table), settings)
     return settings
 
 
