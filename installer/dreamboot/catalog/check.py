@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Tuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -85,7 +85,7 @@ def _tags_without_driver(catalog: Catalog) -> Iterator[Contradiction]:
 
 def _drivers_that_disagree(catalog: Catalog) -> Iterator[Contradiction]:
     """One CUDA major version has one minimum, and no toolkit ships with a driver below it."""
-    minimum = {}
+    minimum: Dict[str, Tuple[str, str]] = {}
     for row in catalog.toolkits:
         major = row.cuda.split(".", maxsplit=1)[0]
         found = (row.minimum_linux, row.minimum_windows)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Mapping, Sequence, Tuple
 
 from dreamboot.catalog.versions import at_least
-from dreamboot.model import Choice, Plan, Rejected, TorchBuild
+from dreamboot.model import Choice, PackageIndexes, Plan, Rejected, SourceKind, TorchBuild
 from dreamboot.planning import accelerate, cost, packages, precision, preset, reasons, variables
 from dreamboot.planning.companions import Chosen, all_companions
 from dreamboot.planning.judging import Verdict, rejected_of
@@ -47,8 +48,26 @@ def assemble(question: Question, candidate: Candidate, verdicts: Sequence[Verdic
         ),
         warnings=(*question.target.warnings, *reasons.warnings(chosen), *preset_warnings,
                   *(text for one in additions for text in one.warnings)),
-        indexes=question.machine.indexes,
+        indexes=_indexes(question), unused_folders=_unused_folders(question, candidate),
     )  # fmt: skip
+
+
+def _indexes(question: Question) -> PackageIndexes:
+    """The machine's own, with `--index` in place of its default index."""
+    here = question.machine.indexes
+    return replace(here, index_url=question.wish.index or here.index_url)
+
+
+def _unused_folders(question: Question, candidate: Candidate) -> Tuple[str, ...]:
+    """Folders with a torch of the planned version but another build."""
+    if candidate.kind is SourceKind.FIND_LINKS:
+        return ()
+    return tuple(
+        source.url
+        for source in question.machine.sources
+        if source.kind is SourceKind.FIND_LINKS
+        and any(name.startswith(f"torch-{candidate.version}") for name in source.torch_wheels)
+    )
 
 
 def _outranked(candidate: Candidate, verdicts: Sequence[Verdict]) -> Tuple[Rejected, ...]:

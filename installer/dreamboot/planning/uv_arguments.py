@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, List, Tuple
+from urllib.parse import urlsplit, urlunsplit
 
 from dreamboot.model import Plan, SourceKind
 
@@ -14,24 +15,7 @@ def resolver_arguments(plan: Plan, raw_indexes: Any) -> Tuple[str, ...]:
     is pinned with its local version by the builder's requirements; `--torch-backend` is not used, because it would
     replace the source that was planned.
     """
-    torch = plan.torch
-    arguments: List[str] = []
-    extra = list(raw_indexes.extra_index_urls)
-    if torch.source is SourceKind.PYTORCH_INDEX:
-        arguments += ["--index", torch.url]
-    elif torch.source is SourceKind.CONFIGURED_INDEX and torch.url and torch.url in extra:
-        extra.remove(torch.url)
-        arguments += ["--index", torch.url]
-    for url in extra:
-        arguments += ["--index", url]
-    default = torch.url if torch.source is SourceKind.DEFAULT_INDEX and torch.url else raw_indexes.index_url
-    if default:
-        arguments += ["--default-index", default]
-    folders = list(raw_indexes.find_links)
-    if torch.source is SourceKind.FIND_LINKS and torch.url and torch.url not in folders:
-        folders.insert(0, torch.url)
-    for folder in folders:
-        arguments += ["--find-links", folder]
+    arguments = [*_indexes(plan, raw_indexes), *_folders(plan, raw_indexes)]
     if raw_indexes.no_index:
         arguments.append("--no-index")
     if "--index" in arguments:
@@ -41,6 +25,43 @@ def resolver_arguments(plan: Plan, raw_indexes: Any) -> Tuple[str, ...]:
     for host in raw_indexes.trusted_hosts:
         arguments += ["--allow-insecure-host", host]
     return tuple(arguments)
+
+
+def _indexes(plan: Plan, raw: Any) -> List[str]:
+    """The torch index first, then the extra ones, and the default one, each with its own credentials."""
+    torch, arguments = plan.torch, []
+    extra = list(raw.extra_index_urls)
+    if torch.source is SourceKind.PYTORCH_INDEX:
+        arguments += ["--index", torch.url]
+    if torch.source is SourceKind.CONFIGURED_INDEX:
+        first = next((url for url in extra if without_login(url) == without_login(torch.url)), torch.url)
+        arguments += ["--index", first] if first else []
+        extra = [url for url in extra if url != first]
+    for url in extra:
+        arguments += ["--index", url]
+    planned = plan.indexes.index_url
+    if torch.source is SourceKind.DEFAULT_INDEX and torch.url:
+        planned = torch.url
+    same = without_login(planned) == without_login(raw.index_url)
+    default = raw.index_url if same or not planned else planned
+    return [*arguments, "--default-index", default] if default else arguments
+
+
+def _folders(plan: Plan, raw: Any) -> List[str]:
+    torch = plan.torch
+    folders = list(raw.find_links)
+    if torch.source is SourceKind.FIND_LINKS and torch.url and torch.url not in folders:
+        folders.insert(0, torch.url)
+    if torch.source in (SourceKind.DEFAULT_INDEX, SourceKind.CONFIGURED_INDEX):
+        # "torch==2.14.1" also fits a file torch-2.14.1+cpu of a folder, and the folder would win over the index.
+        folders = [folder for folder in folders if folder not in plan.unused_folders]
+    return [word for folder in folders for word in ("--find-links", folder)]
+
+
+def without_login(url: str) -> str:
+    """A URL less its user name and password, and less a closing slash."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
 def constraint_lines(raw_indexes: Any) -> Tuple[str, ...]:

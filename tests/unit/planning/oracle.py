@@ -75,9 +75,9 @@ def _build(machine: Machine, plan: Plan, release: Dict[str, Any], platform: str)
 
 
 def _python(machine: Machine, wish: Wish, plan: Plan, release: Dict[str, Any], platform: str) -> Iterator[str]:
-    if plan.torch.source in (SourceKind.PYTORCH_INDEX, SourceKind.DEFAULT_INDEX):
-        if plan.python not in release.get("python_by_platform", {}).get(platform, release["python"]):
-            yield f"torch {plan.torch.version} has no wheel for Python {plan.python}"
+    listed = plan.torch.source in (SourceKind.PYTORCH_INDEX, SourceKind.DEFAULT_INDEX)
+    if listed and plan.python not in release.get("python_by_platform", {}).get(platform, release["python"]):
+        yield f"torch {plan.torch.version} has no wheel for Python {plan.python}"
     if not plan.profile and not reaches(plan.python, "3.10"):
         yield "Python is below the floor"
     here = {python.path: python for python in machine.pythons}
