@@ -59,8 +59,9 @@ class Asking:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The environment variables."""
-        return self.host.environ
+        """The environment variables; on Windows, which does not tell letters apart, all in capitals."""
+        environ = self.host.environ
+        return {name.upper(): text for name, text in environ.items()} if self.system == "windows" else environ
 
     def remaining(self) -> float:
         """Seconds until a running program must be given up; never negative."""

@@ -205,3 +205,11 @@ def test_detect_is_quick_here(tmp_path: Path) -> None:
         detect(current(), tmp_path, network=False)
         taken.append(time.perf_counter() - begun)
     assert statistics.median(taken) < 0.6
+
+
+def test_windows_does_not_tell_the_letters_of_a_variable_apart() -> None:
+    for spelt in ("SystemRoot", "SYSTEMROOT", "systemroot"):
+        files = {r"D:\Win\System32\nvidia-smi.exe": ""}
+        host = FakeHost(system="windows", environ={spelt: r"D:\Win", "Path": ""}, files=files)
+        survey(host, HOME, names=["nvidia"])
+        assert any(argv[0].endswith("nvidia-smi.exe") for argv in host.ran)

@@ -56,9 +56,9 @@ def _library(asking: Asking) -> str:
 
 def _windows(asking: Asking) -> Signs:
     environ = asking.environ
-    system = join_path(asking, environ.get("SystemRoot") or environ.get("WINDIR") or r"C:\Windows", "System32")
+    system = join_path(asking, environ.get("SYSTEMROOT") or environ.get("WINDIR") or r"C:\Windows", "System32")
     # Drivers before 2019 (not DCH) put both here.
-    old = join_path(asking, environ.get("ProgramFiles") or r"C:\Program Files", "NVIDIA Corporation", "NVSMI")
+    old = join_path(asking, environ.get("PROGRAMFILES") or r"C:\Program Files", "NVIDIA Corporation", "NVSMI")
     library = _first(asking, [join_path(asking, folder, "nvml.dll") for folder in (system, old)])
     tools = [join_path(asking, folder, "nvidia-smi.exe") for folder in (system, old)]
     return Signs(library=library, tool=_first(asking, tools) or asking.host.which("nvidia-smi") or "")
