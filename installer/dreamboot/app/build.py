@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Sequence, Tuple, Union
+from pathlib import Path
+from typing import Iterator, Optional, Tuple, Union
 
 from dreamboot.app.context import Context
-from dreamboot.app.environment import order_for
+from dreamboot.app.environment import machine_with_sources, order_for, without_logins
+from dreamboot.app.locking import lock_only, read_lock, with_torch_of
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
 from dreamboot.building.layout import Layout
@@ -22,7 +24,7 @@ from dreamboot.model import (
     Report,
     Wish,
 )  # fmt: skip
-from dreamboot.values import to_json
+from dreamboot.values import to_json, value
 
 DEFAULT = "default"
 
@@ -32,9 +34,9 @@ def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine,
     from dreamboot import catalog, planning
 
     yield Event(kind=EventKind.STARTED, stage="detect", message="what this machine is")
-    machine = context.machine()
+    machine = machine_with_sources(context)
     yield Event(kind=EventKind.FINISHED, stage="detect", message=summary(machine))
-    decision = planning.plan(machine, wish, catalog.load())
+    decision = planning.plan(machine, without_logins(wish), catalog.load())
     if isinstance(decision, Refusal):
         raise DreambootError(decision.problem, exit_code=ExitCode.REFUSED)
     yield Event(kind=EventKind.STARTED, stage="plan", message=one_line(decision))
@@ -45,19 +47,36 @@ def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine,
     yield machine, decision
 
 
+@value
+class Making:
+    """How `build` is to be done. `locked`: a pylock.toml to build from. `output`: where `--lock-only` writes."""
+
+    extra: Tuple[str, ...] = ()
+    locked: Optional[Path] = None
+    lock_only: bool = False
+    output: Optional[Path] = None
+    bandwidth: int = 0
+
+
 def build(
-    context: Context, wish: Wish, name: str = DEFAULT, extra: Sequence[str] = ()
+    context: Context, wish: Wish, name: str = DEFAULT, making: Optional[Making] = None
 ) -> Iterator[Union[Event, Report]]:
     """The use case behind `dreamboot build`."""
-    plan: Optional[Plan] = None
-    for item in decide(context, wish):
+    making = making or Making()
+    locked = read_lock(context, making.locked) if making.locked else ""
+    machine, plan = None, None
+    for item in decide(context, with_torch_of(wish, locked)):
         if isinstance(item, Event):
             yield item
         else:
-            plan = item[1]
-    if plan is None:
+            machine, plan = item
+    if machine is None or plan is None:
         raise RuntimeError("planning ended without a plan")
-    order = order_for(context, plan, name, extra)
+    if making.lock_only:
+        yield from lock_only(context, wish, machine, plan, making)
+        return
+    require_own_machine(context)
+    order = order_for(context, plan, name, making.extra, wish=wish, locked=locked, bandwidth=making.bandwidth)
     if context.dry_run:
         todo = tuple(describe(step) for step in steps(plan, order.requirements))
         yield Report(command="build", data={"schema": 1, "plan": to_json(plan), "steps": list(todo)}, messages=todo)
@@ -73,6 +92,19 @@ def build(
         data={"schema": 1, "environment": to_json(environment), "path": environment.path},
         messages=(f"Environment {name}: {environment.path}",),
     )
+
+
+def require_own_machine(context: Context) -> None:
+    """A stated machine is another one: it can be locked and bundled for, but not built here."""
+    if context.assume is not None and not context.dry_run:
+        raise DreambootError(
+            Problem(
+                id="stated-machine",
+                what="An environment for a stated machine can't be built here.",
+                cause=f"{context.assume} describes another machine; what is built runs on this one.",
+                hint="dreamboot bundle --assume FILE -o DIR   (or: dreamboot build --assume FILE --lock-only)",
+            )
+        )
 
 
 def agreed(context: Context, plan: Plan) -> bool:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Iterator
 
 from dreamboot.building import generations, journal, space, uv
 from dreamboot.building.do import DO
+from dreamboot.building.exclusive import only_builder
 from dreamboot.building.layout import EnvironmentLayout, GenerationLayout, Layout
+from dreamboot.building.lock import Resolver
 from dreamboot.building.order import Order, Site
+from dreamboot.building.orphans import end_orphans
 from dreamboot.building.steps import steps
 from dreamboot.host import Host
-from dreamboot.model import DreambootError, Environment, Event, EventKind, Problem
+from dreamboot.model import DreambootError, Environment, Event, EventKind
+from dreamboot.values import canonical
+
+__all__ = ["build", "built", "is_current", "only_builder"]
 
 
 def build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
@@ -19,6 +26,20 @@ def build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
 
     Raises `DreambootError`. However it ends, the generation in use before stays usable, and the same call goes on.
     """
+    access = order.access
+    try:
+        for event in _build(host, layout, order):
+            yield replace(event, message=access.hide(event.message))
+    except DreambootError as error:
+        shown = replace(error.problem, what=access.hide(error.problem.what), cause=access.hide(error.problem.cause))
+        raise DreambootError(shown, exit_code=error.exit_code) from error
+    except OSError as error:
+        if space.is_full(error):
+            raise DreambootError(space.full_disk(str(error))) from error
+        raise
+
+
+def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
     environment = layout.environment(order.name)
     space.require_writable(host, layout.home)
     host.make_dir(environment.root)
@@ -26,12 +47,11 @@ def build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
         if not order.again and is_current(host, layout, order):
             yield Event(kind=EventKind.FINISHED, stage="build", message="already built: nothing to do")
             return
+        if end_orphans(environment.root):
+            yield Event(kind=EventKind.LINE, stage="build", message="ended what a killed build had left running")
         _require_room(host, layout, environment, order)
         generation = _generation_to_build(host, environment, order)
-        site = Site(
-            host=host, layout=layout, environment=environment, generation=generation, order=order,
-            variables=uv.uv_environment(host, layout, order.access.certificate),
-        )  # fmt: skip
+        site = site_of(host, layout, order, generation)
         finished = journal.done_steps(host, generation)
         for step in steps(order.plan, order.requirements):
             name = type(step).__name__
@@ -43,6 +63,21 @@ def build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
             begun = time.monotonic()
             yield from DO[type(step)](site)
             journal.record(host, generation, name, time.monotonic() - begun)
+
+
+def site_of(host: Host, layout: Layout, order: Order, generation: GenerationLayout) -> Site:
+    """Where `order` is built: uv with its variables, sources and constraints."""
+    environment = layout.environment(order.name)
+    variables = {
+        **uv.uv_environment(host, layout, order.access), **uv.mark(environment), **order.secrets,
+    }  # fmt: skip
+    resolver = Resolver(
+        uv=uv.uv_binary(), variables=variables, sources=order.sources,
+        constraints=(generation.constraints,) if order.constraints else (), offline=order.offline,
+    )  # fmt: skip
+    return Site(
+        host=host, layout=layout, environment=environment, generation=generation, order=order, resolver=resolver
+    )
 
 
 def _require_room(host: Host, layout: Layout, environment: EnvironmentLayout, order: Order) -> None:
@@ -64,6 +99,8 @@ def is_current(host: Host, layout: Layout, order: Order) -> bool:
 
 def _same(host: Host, generation: GenerationLayout, order: Order) -> bool:
     wanted = (host.read_text(generation.requirements) or "").split() == " ".join(order.requirements).split()
+    if order.locked and host.read_text(generation.pylock) not in (order.locked, None):
+        return False
     plan = generations.read_plan(
         host, EnvironmentLayout(name="", root=generation.path.parent.parent), generation.number
     )
@@ -72,49 +109,24 @@ def _same(host: Host, generation: GenerationLayout, order: Order) -> bool:
 
 def _generation_to_build(host: Host, environment: EnvironmentLayout, order: Order) -> GenerationLayout:
     """The newest generation when it is this plan's and unfinished; a new one otherwise."""
-    from dreamboot.values import canonical
-
-    known = generations.numbers(host, environment)
-    newest = environment.generation(known[-1]) if known else None
+    generations.empty_trash(host, environment)
+    known = list(generations.numbers(host, environment))
     current = generations.current_number(host, environment)
-    if newest is not None and newest.number != current:
-        if _same(host, newest, order):
+    if known and known[-1] != current:
+        newest = environment.generation(known[-1])
+        complete = "Verify" in journal.done_steps(host, newest)
+        if _same(host, newest, order) and not (order.again and complete):
+            for name in host.list_dir(newest.path):
+                if name.startswith("."):
+                    host.remove(newest.path / name)  # what a kill left of a file that was being written
             return newest
-        if "Verify" not in journal.done_steps(host, newest):
-            host.remove(newest.path)  # an unfinished build of another plan
+        if not complete:
+            generations.discard(host, environment, known.pop())  # an unfinished build of another plan
     generation = environment.generation((known[-1] if known else 0) + 1)
     host.make_dir(generation.path)
     host.write_text(generation.requirements, "\n".join(order.requirements) + "\n")
     host.write_text(generation.plan, canonical(order.plan) + "\n")
     return generation
-
-
-class only_builder:  # noqa: N801 - reads as the phrase it is: `with only_builder(environment)`
-    """Holds the environment's lock; the operating system frees it when a builder dies, so it can't go stale."""
-
-    def __init__(self, environment: EnvironmentLayout) -> None:
-        import filelock
-
-        self._lock = filelock.FileLock(str(environment.lock), timeout=0)
-        self._name = environment.name
-
-    def __enter__(self) -> None:
-        import filelock
-
-        try:
-            self._lock.acquire()
-        except filelock.Timeout as busy:
-            raise DreambootError(
-                Problem(
-                    id="build-running",
-                    what=f"Another dreamboot is building the environment {self._name} right now.",
-                    cause=f"It holds {self._lock.lock_file}.",
-                    hint="Wait until it has finished, then run the same command again.",
-                )
-            ) from busy
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 def built(host: Host, layout: Layout, name: str) -> Environment:

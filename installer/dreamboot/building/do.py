@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, Sequence, Tuple
+import json
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
+from dreamboot.building import constraints, generations, install, lock, patches, pylock, space, uv, verify
 from dreamboot.building import fetch as fetching
-from dreamboot.building import generations, install, lock, space, tags, uv, verify
+from dreamboot.building.access import shown
+from dreamboot.building.elsewhere import elsewhere
+from dreamboot.building.installed import check_installed, site_packages
 from dreamboot.building.order import Site
 from dreamboot.building.steps import (
     ApplyPatches,
@@ -17,52 +22,82 @@ from dreamboot.building.steps import (
     Verify,
     WriteAccelerateConfig,
 )
+from dreamboot.building.training_step import training_step
 from dreamboot.launching.accelerate import config_text
 from dreamboot.model import DreambootError, Event, EventKind, Problem
 from dreamboot.values import to_json
 
+# Before the next source is asked; where there is none, the same one gets its full number of tries.
+FIRST_ATTEMPTS = 4
+
 
 def _do_lock(site: Site) -> Iterator[Event]:
     count = len(site.order.requirements)
-    yield Event(kind=EventKind.STARTED, stage="lock", message=f"resolving {count} requirements")
     if site.order.locked:
+        yield Event(kind=EventKind.STARTED, stage="lock", message="taken from the given lock")
         site.host.write_text(site.generation.pylock, site.order.locked)
     else:
-        lines = lock.write_lock(
-            site.host, uv=uv.uv_binary(), environment=site.variables, arguments=site.order.sources,
-            python=site.order.plan.python_path or site.order.plan.python,
-            requirements=site.generation.requirements, target=site.generation.pylock,
-        )  # fmt: skip
-        yield from _lines("lock", lines)
-    files = _files(site)
-    yield Event(kind=EventKind.FINISHED, stage="lock", message=f"{len(files)} packages, each with its sha256")
+        yield Event(kind=EventKind.STARTED, stage="lock", message=f"resolving {count} requirements")
+        constraints.write(site)
+        requirements, place = site.generation.requirements, site.generation.pylock
+        yield from _lines("lock", lock.write_lock(site.host, site.resolver, site.order.target, requirements, place))
+    yield from _lines("lock", patches.lock_wheels(site))
+    yield Event(kind=EventKind.FINISHED, stage="lock", message=f"{len(_files(site))} packages, each with its sha256")
 
 
 def _files(site: Site) -> Tuple[lock.LockedFile, ...]:
-    text = site.host.read_text(site.generation.pylock) or ""
-    return lock.locked_files(text, tags.supported_tags(site.order.plan.python))
+    return pylock.locked_files(site.host.read_text(site.generation.pylock) or "", site.order.target)
 
 
 def _do_fetch(site: Site) -> Iterator[Event]:
-    files = _files(site)
-    missing = [
-        file for file in files if not fetching.is_local(file) and not fetching.cached(site.layout, file).exists()
-    ]
+    installed = _files(site)
+    files: List[lock.LockedFile] = [*installed, *patches.wheel_files(site)]
+    missing = fetching.missing_files(site.layout, files)
     to_fetch = sum(fetching.size_of(file) for file in missing)
-    unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in files)
+    unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in installed)
     message = f"{to_fetch / 1e6:.0f} MB in {len(missing)} files"
     yield Event(kind=EventKind.STARTED, stage="fetch", message=message, data={"bytes": to_fetch})
-    space.require_space(
-        site.host,
-        (
-            space.Need(path=site.layout.wheels, purpose="downloads", bytes=to_fetch),
-            space.Need(path=site.environment.root, purpose="the environment", bytes=unpacked),
-        ),
-    )
-    if site.order.offline and any(not file.url.startswith("file:") for file in missing):
+    if not site.host.list_dir(site.layout.uv_cache / "archive-v0"):
+        space.require_space(
+            site.host,
+            (
+                space.Need(path=site.layout.wheels, purpose="downloads", bytes=to_fetch),
+                space.Need(path=site.environment.root, purpose="the environment", bytes=unpacked),
+            ),
+        )
+    elif to_fetch:
+        space.require_space(site.host, (space.Need(path=site.layout.wheels, purpose="downloads", bytes=to_fetch),))
+    if site.order.offline and missing:
         raise DreambootError(_offline(missing))
-    yield from fetching.fetch(site.layout, files, site.order.access)
+    yield from _fetch_anywhere(site, files)
     yield Event(kind=EventKind.FINISHED, stage="fetch", message="all files match the lock")
+
+
+def _fetch_anywhere(site: Site, files: List[lock.LockedFile]) -> Iterator[Event]:
+    """Fetch; a file that its source does not give is looked for at every other one."""
+    attempts = FIRST_ATTEMPTS
+    while True:
+        try:
+            yield from fetching.fetch(site.layout, files, site.order.access, attempts)
+            return
+        except fetching.FetchFailed as failed:
+            if attempts == fetching.ATTEMPTS or fetching.is_local(failed.file):
+                raise
+            missing = fetching.missing_files(site.layout, files)
+            alternatives = elsewhere(site, [failed.file])
+            if failed.file.sha256 in alternatives and len(missing) > 1:
+                alternatives.update(elsewhere(site, missing))
+            if failed.file.sha256 not in alternatives:
+                attempts = fetching.ATTEMPTS
+                message = f"{failed.problem.cause} No other source has it: trying on"
+            else:
+                place = alternatives[failed.file.sha256].url
+                message = f"{failed.problem.cause} Going on with {site.order.access.hide(shown(place))}"
+            yield Event(kind=EventKind.LINE, stage="fetch", message=message, data={"important": True})
+            files = [
+                replace(file, url=alternatives[file.sha256].url) if file.sha256 in alternatives else file
+                for file in files
+            ]
 
 
 def _offline(missing: Sequence[lock.LockedFile]) -> Problem:
@@ -75,27 +110,23 @@ def _offline(missing: Sequence[lock.LockedFile]) -> Problem:
 
 
 def _do_venv(site: Site) -> Iterator[Event]:
-    plan = site.order.plan
-    yield Event(kind=EventKind.STARTED, stage="venv", message=f"Python {plan.python}")
-    lines = install.create_venv(
-        site.host, uv=uv.uv_binary(), environment=site.variables, python=plan.python_path or plan.python,
-        generation=site.generation, offline=site.order.offline,
-    )  # fmt: skip
-    yield from _lines("venv", lines)
+    yield Event(kind=EventKind.STARTED, stage="venv", message=f"Python {site.order.plan.python}")
+    yield from _lines("venv", install.create_venv(site))
 
 
 def _do_install(site: Site) -> Iterator[Event]:
     files = _files(site)
     yield Event(kind=EventKind.STARTED, stage="install", message=f"{len(files)} packages")
-    lines = install.install_locked(
-        site.host, uv=uv.uv_binary(), environment=site.variables, layout=site.layout, generation=site.generation,
-        files=files,
-    )  # fmt: skip
-    yield from _lines("install", lines)
+    # What was collected as garbage since it was fetched is fetched again.
+    if fetching.missing_files(site.layout, files):
+        yield from _fetch_anywhere(site, list(files))
+    yield from install.install_locked(site, files)
+    constraints.hold(site, files)
 
 
 def _do_patches(site: Site) -> Iterator[Event]:
-    raise NotImplementedError
+    yield Event(kind=EventKind.STARTED, stage="patch", message=", ".join(site.order.plan.patches))
+    yield from patches.apply_patches(site)
 
 
 def _do_accelerate(site: Site) -> Iterator[Event]:
@@ -104,12 +135,18 @@ def _do_accelerate(site: Site) -> Iterator[Event]:
 
 
 def _do_verify(site: Site) -> Iterator[Event]:
-    yield Event(kind=EventKind.STARTED, stage="verify", message="importing the packages in a child process")
-    variables = uv.clean_environment(site.host, training=True)
-    found = verify.verify(site.host, site.order.plan, site.generation, variables)
-    site.host.write_text(site.generation.path / "verified.json", _pretty(found))
+    yield Event(kind=EventKind.STARTED, stage="verify", message="files, imports and one training step")
+    folder = site_packages(site.generation.venv, site.host.system)
+    count = check_installed(folder, _files(site))
+    yield Event(kind=EventKind.LINE, stage="verify", message=f"{count} files are as their wheels hold them")
+    variables = {**uv.clean_environment(site.host, training=True), **uv.mark(site.environment)}
+    found: Dict[str, Any] = dict(verify.verify(site.host, site.order.plan, site.generation, variables))
+    seconds = training_step(site.host, site.layout, site.order.plan, site.generation, variables)
+    found["training_step_seconds"] = None if seconds is None else round(seconds, 1)
+    site.host.write_text(site.generation.path / "verified.json", json.dumps(to_json(found), indent=1) + "\n")
     versions = ", ".join(f"{name} {found['imports'][name]}" for name in found["imports"] if name != "PIL")
-    yield Event(kind=EventKind.FINISHED, stage="verify", message=versions)
+    step = "" if seconds is None else f"; one training step of the demo model in {seconds:.0f} s"
+    yield Event(kind=EventKind.FINISHED, stage="verify", message=versions + step)
 
 
 def _do_switch(site: Site) -> Iterator[Event]:
@@ -121,12 +158,6 @@ def _do_switch(site: Site) -> Iterator[Event]:
 def _lines(stage: str, lines: Iterator[str]) -> Iterator[Event]:
     for line in lines:
         yield Event(kind=EventKind.LINE, stage=stage, message=line)
-
-
-def _pretty(data: Any) -> str:
-    import json
-
-    return json.dumps(to_json(data), indent=1) + "\n"
 
 
 DO: Dict[type, Callable[[Site], Iterator[Event]]] = {

@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import threading
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Iterator, List, Sequence, Tuple
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import Iterator, List, Sequence
 
+from dreamboot.building.access import Access, shown
+from dreamboot.building.download import Incomplete, WrongHash, download, hash_file, local_path
 from dreamboot.building.layout import Layout
 from dreamboot.building.lock import LockedFile
+from dreamboot.building.pace import STAGE, Pace
+from dreamboot.building.space import full_disk, is_full
 from dreamboot.model import DreambootError, Event, EventKind, Problem
-from dreamboot.values import value
 
-if TYPE_CHECKING:
-    import requests
-
-STAGE = "fetch"
 CONNECTIONS = 4
-CHUNK = 1 << 18
-CONNECT_SECONDS = 15.0
-# A server that sends nothing for this long has gone away: ask again for the rest.
-READ_SECONDS = 45.0
 # With back-off 1, 2, 4 … 30 s this bridges about two minutes without a network.
 ATTEMPTS = 8
 
 
-@value
-class Access:
-    """How this machine reaches its indexes. `certificate`: a CA bundle's path or ""; `proxy`: a URL or ""."""
+class FetchFailed(DreambootError):  # noqa: N818 - reads as what happened
+    """One file can't be had from where the lock says it is; another source may have it."""
 
-    certificate: str = ""
-    client_certificate: str = ""
-    proxy: str = ""
-    trusted_hosts: Tuple[str, ...] = ()
-
-
-class Incomplete(Exception):  # noqa: N818 - a state that is retried, not an error that is shown
-    """The body ended before the announced size."""
-
-
-class WrongHash(Exception):  # noqa: N818 - a state that is retried, not an error that is shown
-    """The bytes are not those that the lock names."""
-
-
-class _Counter:
-    """Bytes that have arrived, counted by all connections."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.bytes = 0
-        self.now = ""
-        self.stop = threading.Event()
-
-    def add(self, count: int, name: str = "") -> None:
-        with self._lock:
-            self.bytes += count
-            self.now = name or self.now
+    def __init__(self, problem: Problem, file: LockedFile) -> None:
+        super().__init__(problem)
+        self.file = file
 
 
 def cached(layout: Layout, file: LockedFile) -> Path:
@@ -71,47 +39,70 @@ def cached(layout: Layout, file: LockedFile) -> Path:
     return layout.wheels / file.sha256[:2] / file.sha256 / file.filename
 
 
-def fetch(layout: Layout, files: Sequence[LockedFile], access: Access) -> Iterator[Event]:
+def fetch(layout: Layout, files: Sequence[LockedFile], access: Access, attempts: int = ATTEMPTS) -> Iterator[Event]:
     """Fetch what the cache lacks; yields progress in bytes, some five times a second.
 
-    Raises `DreambootError` when a file can't be had after `ATTEMPTS` tries or has the wrong content. What arrived is
+    Raises `FetchFailed` when a file can't be had after `attempts` vain tries or has the wrong content. What arrived is
     kept: the next call goes on at that byte.
     """
     for file in filter(is_local, files):
         check_local(file)
-    missing = [file for file in files if not is_local(file) and not cached(layout, file).exists()]
-    total = sum(size_of(file) for file in missing)
-    counter = _Counter()
+    missing = missing_files(layout, files)
     if not missing:
         yield Event(kind=EventKind.LINE, stage=STAGE, message="everything is in the cache already")
         return
+    pace = Pace(sum(size_of(file) for file in missing), access.bandwidth)
     pool = ThreadPoolExecutor(max_workers=CONNECTIONS)
     try:
         # Largest first: the long ones run beside the many small ones.
         jobs = [
-            pool.submit(_fetch_one, layout, file, access, counter) for file in sorted(missing, key=lambda f: -f.size)
+            pool.submit(_fetch_one, layout, file, access, pace, attempts)
+            for file in sorted(missing, key=lambda f: -f.size)
         ]
         while not _finished(jobs):
-            yield _progress(counter, total)
+            yield pace.progress()
         for job in jobs:
-            job.result()
-        yield _progress(counter, total)
+            if not job.cancelled():
+                job.result()
+        yield pace.progress()
     finally:
-        counter.stop.set()
+        pace.stop.set()
         pool.shutdown(wait=True)
 
 
+def missing_files(layout: Layout, files: Sequence[LockedFile]) -> List[LockedFile]:
+    """Those that have to be downloaded."""
+    return [file for file in files if not is_local(file) and not cached(layout, file).exists()]
+
+
+def is_local(file: LockedFile) -> bool:
+    """Whether the file lies in a folder of this machine."""
+    return file.url.startswith("file:")
+
+
 def check_local(file: LockedFile) -> None:
-    """Raises `DreambootError` when a wheel of a local folder is gone, or is not the locked one any more."""
+    """Raises `FetchFailed` when a wheel of a local folder is gone, or is not the locked one any more."""
     digest = hashlib.sha256()
     try:
-        with local_path(file.url).open("rb") as source:
-            for chunk in iter(lambda: source.read(CHUNK), b""):
-                digest.update(chunk)
+        local_path(file.url).stat()
+        hash_file(local_path(file.url), digest)
     except OSError as error:
-        raise DreambootError(_unreadable(file, error)) from error
+        raise FetchFailed(_gone(file, error), file) from error
     if digest.hexdigest() != file.sha256:
-        raise DreambootError(_bad_content(file, WrongHash(f"sha256 {digest.hexdigest()} instead of {file.sha256}")))
+        wrong = WrongHash(f"sha256 {digest.hexdigest()} instead of {file.sha256}")
+        raise FetchFailed(_bad_content(file, wrong, Access()), file)
+
+
+def check_cached(layout: Layout, file: LockedFile) -> bool:
+    """Whether the cache still holds the file as it was locked; a damaged one is removed, and fetched again later."""
+    place = cached(layout, file)
+    digest = hashlib.sha256()
+    hash_file(place, digest)
+    if digest.hexdigest() == file.sha256:
+        return True
+    with contextlib.suppress(FileNotFoundError):
+        place.unlink()
+    return False
 
 
 def size_of(file: LockedFile) -> int:
@@ -124,144 +115,60 @@ def size_of(file: LockedFile) -> int:
         return 0
 
 
-def is_local(file: LockedFile) -> bool:
-    """Whether the file lies in a folder of this machine."""
-    return file.url.startswith("file:")
-
-
-def local_path(url: str) -> Path:
-    """The path of a file: URL."""
-    return Path(url2pathname(urlsplit(url).path))
-
-
 def _finished(jobs: List[Future[None]]) -> bool:
-    done, pending = wait(jobs, timeout=0.2, return_when=FIRST_EXCEPTION)
-    return not pending or any(job.exception() for job in done)
+    """Whether all have ended. After a failure none is begun any more, but those that run may end well."""
+    done, pending = wait(jobs, timeout=0.2)
+    if any(not job.cancelled() and job.exception() for job in done):
+        for job in pending:
+            job.cancel()
+    return not pending
 
 
-def _progress(counter: _Counter, total: int) -> Event:
-    return Event(
-        kind=EventKind.PROGRESS, stage=STAGE, message=counter.now, done=counter.bytes, total=total or None, unit="bytes"
-    )
-
-
-def _fetch_one(layout: Layout, file: LockedFile, access: Access, counter: _Counter) -> None:
+def _fetch_one(layout: Layout, file: LockedFile, access: Access, pace: Pace, attempts: int) -> None:
+    """Bring one file into the cache; only one process at a time writes it, also from another environment's build."""
+    import filelock
     import requests
-    import tenacity
 
     target = cached(layout, file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type((requests.RequestException, Incomplete, WrongHash)),
-        stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_when_event_set(counter.stop),
-        wait=tenacity.wait_random_exponential(multiplier=1, max=30),
-        sleep=tenacity.sleep_using_event(counter.stop),
-        reraise=True,
-    )
+    lock = target.with_name(target.name + ".lock")
     try:
-        retrying(_attempt, file, partial, access, counter)
-        partial.replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _held(filelock.FileLock(str(lock)), pace):
+            if not target.exists() and not pace.stop.is_set():
+                partial = target.with_name(target.name + ".partial")
+                download(file, partial, access, pace, attempts)
+                partial.replace(target)
+                pace.done(file.filename)
+            with contextlib.suppress(OSError):
+                # Whoever still waits for it sees the complete file and needs the lock no longer.
+                lock.unlink()
     except OSError as error:
         if isinstance(error, requests.RequestException):
-            raise DreambootError(_unreachable(file, error)) from error
+            raise FetchFailed(_unreachable(file, error, access), file) from error
         raise DreambootError(_not_written(target, error)) from error
     except (Incomplete, WrongHash) as error:
-        raise DreambootError(_bad_content(file, error)) from error
+        raise FetchFailed(_bad_content(file, error, access), file) from error
 
 
-def _attempt(file: LockedFile, partial: Path, access: Access, counter: _Counter) -> None:
-    """Go on where `partial` ends; leaves it complete and verified, or raises."""
-    digest = hashlib.sha256()
-    have = _hash_existing(partial, digest)
-    counter.add(have, file.filename)
-    arrived = have
+@contextlib.contextmanager
+def _held(lock: object, pace: Pace) -> Iterator[None]:
+    import filelock
+
+    assert isinstance(lock, filelock.BaseFileLock)  # noqa: S101 - for the type checker
+    while True:
+        try:
+            lock.acquire(timeout=0.5)
+            break
+        except filelock.Timeout:
+            if pace.stop.is_set():
+                raise Incomplete("stopped") from None
     try:
-        with partial.open("ab") as out:
-            for chunk in _chunks(file, have, access):
-                if counter.stop.is_set():
-                    raise Incomplete("stopped")
-                if chunk is None:  # the server starts from the beginning
-                    counter.add(-arrived)
-                    arrived, digest = 0, hashlib.sha256()
-                    out.truncate(0)
-                    continue
-                out.write(chunk)
-                digest.update(chunk)
-                arrived += len(chunk)
-                counter.add(len(chunk), file.filename)
-            _flush(out)
-        if file.size and arrived < file.size:
-            raise Incomplete(f"{arrived} of {file.size} bytes arrived")
-        if digest.hexdigest() != file.sha256:
-            partial.unlink()
-            raise WrongHash(f"sha256 {digest.hexdigest()} instead of {file.sha256}")
-    except BaseException:
-        counter.add(-arrived)
-        raise
+        yield
+    finally:
+        lock.release()
 
 
-def _hash_existing(partial: Path, digest: hashlib._Hash) -> int:
-    if not partial.exists():
-        return 0
-    count = 0
-    with partial.open("rb") as file:
-        for chunk in iter(lambda: file.read(CHUNK), b""):
-            digest.update(chunk)
-            count += len(chunk)
-    return count
-
-
-def _chunks(file: LockedFile, have: int, access: Access) -> Iterator[bytes | None]:
-    """The bytes from `have` on; None first where the source can only start from the beginning."""
-    if file.size and have >= file.size:
-        return
-    with _session(access) as session:
-        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
-        answer = session.get(
-            file.url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS),
-            verify=not _trusted(file.url, access) and (access.certificate or True),
-        )  # fmt: skip
-        with answer:
-            if answer.status_code == 416:
-                return
-            answer.raise_for_status()
-            if have and answer.status_code != 206:
-                yield None
-            yield from answer.iter_content(CHUNK)
-
-
-def _session(access: Access) -> requests.Session:
-    import requests
-
-    session = requests.Session()
-    if access.proxy:
-        session.proxies = {"http": access.proxy, "https": access.proxy}
-    if access.client_certificate:
-        session.cert = access.client_certificate
-    return session
-
-
-def _trusted(url: str, access: Access) -> bool:
-    """Whether the user told pip to skip certificate checks for this host."""
-    parts = urlsplit(url)
-    return parts.hostname in access.trusted_hosts or parts.netloc in access.trusted_hosts
-
-
-def _flush(out: BinaryIO) -> None:
-    import os
-
-    out.flush()
-    os.fsync(out.fileno())
-
-
-def shown(url: str) -> str:
-    """The URL without credentials, for people and logs."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-
-
-def _unreachable(file: LockedFile, error: Exception) -> Problem:
+def _unreachable(file: LockedFile, error: Exception, access: Access) -> Problem:
     import requests
 
     response = getattr(error, "response", None)
@@ -269,15 +176,26 @@ def _unreachable(file: LockedFile, error: Exception) -> Problem:
     hint = "Check the network, then run the same command again: it goes on where it stopped."
     if isinstance(error, requests.exceptions.SSLError):
         hint = "Name your company's certificate: export SSL_CERT_FILE=/path/to/ca.pem, then run the same command again."
+    elif response is not None and response.status_code in (401, 403):
+        hint = "Give the login in pip's index-url, in ~/.netrc or in the keyring, then run the same command again."
     return Problem(
         id="download-failed",
         what=f"{file.filename} could not be downloaded.",
-        cause=f"{shown(file.url)} answered {status} {ATTEMPTS} times.",
+        cause=f"{access.hide(shown(file.url))} answered {status}, also when it was asked again.",
         hint=hint,
     )
 
 
-def _unreadable(file: LockedFile, error: OSError) -> Problem:
+def _bad_content(file: LockedFile, error: Exception, access: Access) -> Problem:
+    return Problem(
+        id="download-corrupt" if isinstance(error, WrongHash) else "download-failed",
+        what=f"{file.filename} arrives damaged." if isinstance(error, WrongHash) else f"{file.filename} arrives cut.",
+        cause=f"{access.hide(shown(file.url))}: {error}. A proxy or mirror changes or cuts the file.",
+        hint="Run the same command again, or name another mirror with --index URL.",
+    )
+
+
+def _gone(file: LockedFile, error: OSError) -> Problem:
     return Problem(
         id="wheel-missing",
         what=f"{file.filename} is not where the lock says.",
@@ -286,22 +204,12 @@ def _unreadable(file: LockedFile, error: OSError) -> Problem:
     )
 
 
-def _bad_content(file: LockedFile, error: Exception) -> Problem:
-    return Problem(
-        id="download-corrupt",
-        what=f"{file.filename} arrives damaged.",
-        cause=f"{shown(file.url)}: {error}. A proxy or mirror changes or cuts the file.",
-        hint="Run the same command again, or name another mirror with --index URL.",
-    )
-
-
 def _not_written(target: Path, error: OSError) -> Problem:
-    import errno
-
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if is_full(error):
+        return full_disk(f"{target.parent}: {error.strerror}")
     return Problem(
-        id="disk-full" if full else "cannot-write",
-        what="A downloaded file could not be written." if not full else "The disk is full.",
+        id="cannot-write",
+        what="A downloaded file could not be written.",
         cause=f"{target.parent}: {error.strerror or error}",
-        hint="Make room (dreamboot env gc removes old generations), or use another disk: --home FOLDER",
+        hint="Use another folder: --home FOLDER",
     )

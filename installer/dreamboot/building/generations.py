@@ -102,3 +102,21 @@ def require(host: Host, layout: Layout, name: str) -> Environment:
 def switch(host: Host, environment: EnvironmentLayout, number: int) -> None:
     """Make `number` the generation in use, atomically."""
     host.point(environment.pointer, str(number))
+
+
+TRASH = ".removed-"
+
+
+def discard(host: Host, environment: EnvironmentLayout, number: int) -> None:
+    """Remove a generation. It is renamed first: one that is half removed can't be taken for a usable one."""
+    aside = environment.generations / f"{TRASH}{number}"
+    host.remove(aside)
+    host.move(environment.generation(number).path, aside)
+    host.remove(aside)
+
+
+def empty_trash(host: Host, environment: EnvironmentLayout) -> None:
+    """Remove what an interrupted removal left."""
+    for name in host.list_dir(environment.generations):
+        if name.startswith(TRASH):
+            host.remove(environment.generations / name)

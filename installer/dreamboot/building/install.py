@@ -2,68 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Mapping, Sequence
+from typing import Iterator, Sequence
 
-from dreamboot.building.fetch import cached, is_local
-from dreamboot.building.layout import GenerationLayout, Layout
+from dreamboot.building.fetch import cached, check_cached, fetch, is_local
 from dreamboot.building.lock import LockedFile, hashed_requirements
+from dreamboot.building.order import Site
 from dreamboot.building.space import full_disk, says_full
-from dreamboot.host import Host
 from dreamboot.host.base import ProgramFailed
-from dreamboot.model import DreambootError, Problem
+from dreamboot.model import DreambootError, Event, EventKind, Problem
 
 
-def create_venv(
-    host: Host, *, uv: str, environment: Mapping[str, str], python: str, generation: GenerationLayout, offline: bool
-) -> Iterator[str]:
-    """Make the empty venv; `python` is a path or a version that uv finds or downloads."""
-    command = [uv, "venv", "--python", python, "--clear", "--no-project", "--quiet", str(generation.venv)]
-    if offline:
+def create_venv(site: Site) -> Iterator[str]:
+    """Make the venv anew, empty; the target's Python is a path or a version that uv finds or downloads."""
+    python = site.order.target.python_path or site.order.target.python
+    venv = str(site.generation.venv)
+    command = [site.resolver.uv, "venv", "--python", python, "--clear", "--no-project", "--quiet", venv]
+    if site.order.offline:
         command.append("--no-python-downloads")
     try:
-        yield from host.stream(command, env=environment)
+        yield from site.host.stream(command, env=site.variables)
     except ProgramFailed as failed:
+        said = " ".join(failed.tail[-3:]).strip()
+        if says_full(said):
+            raise DreambootError(full_disk(said)) from failed
         raise DreambootError(
             Problem(
                 id="venv-failed",
                 what=f"No virtual environment could be made with Python {python}.",
-                cause=" ".join(failed.tail[-3:]).strip(),
+                cause=said,
                 hint="dreamboot plan --explain   (it says which Python was chosen, and why)",
             )
         ) from failed
 
 
-def install_locked(
-    host: Host, *, uv: str, environment: Mapping[str, str], layout: Layout, generation: GenerationLayout,
-    files: Sequence[LockedFile],
-) -> Iterator[str]:  # fmt: skip
-    """Install `files` and nothing else; hard links from uv's cache where the file system has them."""
-    stage_wheels(host, layout, generation, files)
-    listing = generation.path / "requirements.locked.txt"
-    host.write_text(listing, hashed_requirements(files))
-    # Local wheels are installed from where they lie, as the resolver saw them: uv has unpacked them by that path.
-    folders = dict.fromkeys(str(cached(layout, file).parent) for file in files if is_local(file))
-    command = [
-        uv, "pip", "sync", str(listing), "--python", str(generation.python(host.system)), "--offline", "--no-index",
-        "--find-links", str(generation.stage), "--require-hashes", "--strict", "--link-mode", "hardlink", "--quiet",
-        *(word for folder in folders for word in ("--find-links", folder)),
-    ]  # fmt: skip
+def install_locked(site: Site, files: Sequence[LockedFile]) -> Iterator[Event]:
+    """Install `files` and nothing else; hard links from uv's cache where the file system has them.
+
+    A venv into which an earlier, killed call was installing is made anew: uv takes a distribution whose folder is
+    there for installed, also when half of its files are missing.
+    """
+    begun = site.generation.path / "installing"
+    if site.host.exists(begun):
+        yield from _lines(create_venv(site))
+    site.host.write_text(begun, "")
     try:
-        yield from host.stream(command, env=environment)
+        yield from _lines(_sync(site, files))
+    except DreambootError as error:
+        if error.problem.id != "install-failed":
+            raise
+        damaged = [file for file in files if not is_local(file) and not check_cached(site.layout, file)]
+        if not damaged:
+            raise
+        names = ", ".join(file.filename for file in damaged)
+        yield Event(kind=EventKind.LINE, stage="install", message=f"damaged in the cache, fetched again: {names}")
+        yield from fetch(site.layout, files, site.order.access)
+        yield from _lines(create_venv(site))
+        yield from _lines(_sync(site, files))
+    site.host.remove(site.generation.stage)
+    site.host.remove(site.generation.path / "uv-cache")
+    site.host.remove(begun)
+
+
+def _sync(site: Site, files: Sequence[LockedFile]) -> Iterator[str]:
+    _stage_wheels(site, files)
+    listing = site.generation.path / "requirements.locked.txt"
+    site.host.write_text(listing, hashed_requirements(files))
+    # Local wheels are installed from where they lie, as the resolver saw them: uv has unpacked them by that path.
+    folders = dict.fromkeys(str(cached(site.layout, file).parent) for file in files if is_local(file))
+    python = str(site.generation.python(site.host.system))
+    command = [
+        site.resolver.uv, "pip", "sync", str(listing), "--python", python, "--offline", "--no-index",
+        "--find-links", str(site.generation.stage), "--require-hashes", "--strict", "--link-mode", "hardlink",
+        "--quiet", *(word for folder in folders for word in ("--find-links", folder)),
+    ]  # fmt: skip
+    variables = dict(site.variables)
+    if site.order.again:
+        # A repair trusts nothing that was unpacked before.
+        variables["UV_CACHE_DIR"] = str(site.generation.path / "uv-cache")
+    try:
+        yield from site.host.stream(command, env=variables)
     except ProgramFailed as failed:
         raise DreambootError(_not_installed(failed)) from failed
-    host.remove(generation.stage)
 
 
-def stage_wheels(host: Host, layout: Layout, generation: GenerationLayout, files: Sequence[LockedFile]) -> None:
+def _stage_wheels(site: Site, files: Sequence[LockedFile]) -> None:
     """One flat folder with all wheels under their own names, as uv reads it; links where possible, else copies."""
-    host.make_dir(generation.stage)
+    site.host.remove(site.generation.stage)
+    site.host.make_dir(site.generation.stage)
     for file in files:
-        if is_local(file):
-            continue
-        place = generation.stage / file.filename
-        if not host.exists(place):
-            host.link(cached(layout, file), place)
+        if not is_local(file):
+            site.host.link(cached(site.layout, file), site.generation.stage / file.filename)
+
+
+def _lines(lines: Iterator[str]) -> Iterator[Event]:
+    for line in lines:
+        yield Event(kind=EventKind.LINE, stage="install", message=line)
 
 
 def _not_installed(failed: ProgramFailed) -> Problem:

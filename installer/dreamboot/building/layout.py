@@ -103,6 +103,16 @@ class GenerationLayout:
         return self.path / "pylock.toml"
 
     @property
+    def patches_pylock(self) -> Path:
+        """The lock of the wheels that patches take files from; there only where a patch does."""
+        return self.path / "pylock.patches.toml"
+
+    @property
+    def constraints(self) -> Path:
+        """What later installs into this environment must keep: this torch, and pip's own constraints."""
+        return self.path / "constraints.txt"
+
+    @property
     def stage(self) -> Path:
         """The wheels of this generation in one flat folder (links into the cache), while it is installed."""
         return self.path / "wheels"

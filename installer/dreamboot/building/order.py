@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Mapping, Tuple
 
 from dreamboot.building import lock
-from dreamboot.building.fetch import Access
+from dreamboot.building.access import Access
 from dreamboot.building.layout import EnvironmentLayout, GenerationLayout, Layout
+from dreamboot.building.target import Target
 from dreamboot.host import Host
 from dreamboot.model import Plan
 from dreamboot.values import value
@@ -16,14 +18,19 @@ from dreamboot.values import value
 class Order:
     """What is to be built, and how packages are reached.
 
-    `sources`: uv arguments. `extra`: more requirements. `locked`: the text of a pylock.toml to build from instead of
-    resolving. `again`: build even when the environment in use is already this one.
+    `sources`: uv arguments without secrets; `secrets`: the variables that go with them. `constraints`: requirement
+    lines that hold for everything. `extra`: more requirements. `locked`: the text of a pylock.toml to build from
+    instead of resolving. `again`: build even when the environment in use is already this one, from freshly unpacked
+    wheels.
     """
 
     plan: Plan
     name: str
     sources: Tuple[str, ...]
     access: Access
+    target: Target
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    constraints: Tuple[str, ...] = ()
     extra: Tuple[str, ...] = ()
     offline: bool = False
     locked: str = ""
@@ -37,11 +44,16 @@ class Order:
 
 @value
 class Site:
-    """Where one build happens."""
+    """Where one build happens. `variables`: those of uv."""
 
     host: Host
     layout: Layout
     environment: EnvironmentLayout
     generation: GenerationLayout
     order: Order
-    variables: Mapping[str, str]
+    resolver: lock.Resolver
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The environment that uv runs in."""
+        return self.resolver.variables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Dict, List, Sequence
 
@@ -57,8 +58,9 @@ def require_space(host: Host, needs: Sequence[Need]) -> None:
 def says_full(text: str) -> bool:
     """Whether a program's words mean that the disk is full (ENOSPC on POSIX, ERROR_DISK_FULL on Windows)."""
     return any(
-        words in text for words in ("No space left", "os error 28", "os error 112", "not enough space on the disk")
-    )
+        words in text for words in ("No space left", "os error 28)", "os error 112)", "not enough space on the disk",
+                       "os error 122)", "Disk quota exceeded")
+    )  # fmt: skip
 
 
 def full_disk(said: str) -> Problem:
@@ -82,3 +84,12 @@ def require_writable(host: Host, path: Path) -> None:
                 hint="Use another folder: --home FOLDER",
             )
         )
+
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+ERROR_DISK_FULL = 112
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, is full."""
+    return error.errno in FULL or getattr(error, "winerror", 0) == ERROR_DISK_FULL

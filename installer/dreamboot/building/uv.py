@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Dict
 
-from dreamboot.building.layout import Layout
+from dreamboot.building.access import Access
+from dreamboot.building.layout import EnvironmentLayout, Layout
+from dreamboot.building.orphans import MARK
 from dreamboot.host import Host
 
 # What a child may see of the caller's variables. Everything else (PYTHON*, PIP_*, UV_*, CONDA_*, VIRTUAL_ENV …)
@@ -33,15 +35,26 @@ def clean_environment(host: Host, *, training: bool = False) -> Dict[str, str]:
     return kept
 
 
-def uv_environment(host: Host, layout: Layout, certificate: str) -> Mapping[str, str]:
+def uv_environment(host: Host, layout: Layout, access: Access) -> Dict[str, str]:
     """For uv: its cache under our home, its own configuration files unread (they are translated by the planner)."""
     variables = clean_environment(host)
     variables["UV_CACHE_DIR"] = str(layout.uv_cache)
     variables["UV_NO_CONFIG"] = "1"
     variables["UV_NO_PROGRESS"] = "1"
-    if certificate:
-        variables["SSL_CERT_FILE"] = certificate
+    if access.certificate:
+        variables["SSL_CERT_FILE"] = access.certificate
+    if access.client_certificate:
+        variables["SSL_CLIENT_CERT"] = access.client_certificate
+    if access.proxy:
+        variables.update(HTTP_PROXY=access.proxy, HTTPS_PROXY=access.proxy)
+    if access.timeout:
+        variables["UV_HTTP_TIMEOUT"] = str(int(access.timeout))
     return variables
+
+
+def mark(environment: EnvironmentLayout) -> Dict[str, str]:
+    """The variable by which the next builder finds programs that a killed one left running."""
+    return {MARK: str(environment.root)}
 
 
 def uv_binary() -> str:

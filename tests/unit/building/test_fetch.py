@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from dreamboot.building import fetch as fetching
-from dreamboot.building.fetch import Access, cached, fetch, shown
+from dreamboot.building import download
+from dreamboot.building.access import Access, shown
+from dreamboot.building.fetch import cached, fetch
 from dreamboot.building.layout import Layout
 from dreamboot.building.lock import LockedFile
 from dreamboot.model import DreambootError, EventKind
@@ -35,7 +36,7 @@ def _quick_retries(monkeypatch):
     import tenacity
 
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_fixed(0.01))
-    monkeypatch.setattr(fetching, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(download, "READ_SECONDS", 0.5)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,8 @@ def test_a_cut_line_goes_on_at_that_byte(tmp_path):
         list(fetch(layout, [locked(server.url + PATH)], Access()))
         # What arrived counts in whole chunks: the last, cut one is asked for again.
         (start,) = server.range_starts
-        assert len(BODY) // 2 - fetching.CHUNK < start <= len(BODY) // 2
-        assert server.sent[PATH] < len(BODY) + fetching.CHUNK
+        assert len(BODY) // 2 - download.CHUNK < start <= len(BODY) // 2
+        assert server.sent[PATH] < len(BODY) + download.CHUNK
 
 
 def test_what_a_killed_download_left_is_used(tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dreamboot.building.lock import hashed_requirements, locked_files, requirement_lines
-from dreamboot.building.tags import best_wheel, supported_tags
+from dreamboot.building.lock import hashed_requirements, requirement_lines
+from dreamboot.building.pylock import locked_files
+from dreamboot.building.tags import best_wheel
+from dreamboot.building.target import Target
 from dreamboot.model import DreambootError, Plan, SourceKind, TorchBuild
 
 SHA = "a" * 64
@@ -51,17 +53,17 @@ def _tags(*texts):
 
 
 def test_files_are_read_with_size_and_hash():
-    (file,) = locked_files(pylock("p-1-py3-none-any.whl"), supported_tags("3.11"))
+    (file,) = locked_files(pylock("p-1-py3-none-any.whl"), Target(python="3.11"))
     assert (file.filename, file.size, file.sha256) == ("p-1-py3-none-any.whl", 5, SHA)
     assert hashed_requirements([file]) == f"p==1 --hash=sha256:{SHA}\n"
 
 
 def test_a_lock_for_another_platform_is_a_problem():
     with pytest.raises(DreambootError, match="no wheel"):
-        locked_files(pylock("p-1-cp27-cp27m-win32.whl"), supported_tags("3.11"))
+        locked_files(pylock("p-1-cp27-cp27m-win32.whl"), Target(python="3.11"))
 
 
 def test_a_wheel_without_hash_is_refused():
     text = pylock("p-1-py3-none-any.whl").replace(f'sha256 = "{SHA}"', 'md5 = "x"')
     with pytest.raises(DreambootError, match="no sha256"):
-        locked_files(text, supported_tags("3.11"))
+        locked_files(text, Target(python="3.11"))
