@@ -13,6 +13,12 @@ DEMO = "demo"
 """The word that names the built-in model, or the built-in photos, where a path is expected."""
 
 
+OPTIMIZERS = (
+    "adamw", "adamw8bit", "paged_adamw8bit", "ademamix8bit", "lion", "lion8bit", "adafactor", "prodigy", "sgd",
+)  # fmt: skip
+"""Names that optim.py knows; kept here because the schema must not import torch."""
+
+
 def option(
     default: Any, text: str, *, choices: tuple[str, ...] = (), at_least: float | None = None, above: float | None = None
 ) -> Any:
@@ -62,6 +68,9 @@ class Data:
     )
     center_crop: bool = option(
         default=True, text="Crop from the middle; false crops at random and needs cache_latents = false."
+    )
+    aspect_ratio_buckets: bool = option(
+        default=False, text="Keep the photos' shapes: batches of like shape in place of square crops."
     )
     hflip: bool = option(
         default=False, text="Show half of the photos mirrored; not for subjects with text or a parting."
@@ -118,9 +127,7 @@ class Training:
 class Optimizer:
     """The optimizer and its learning rate."""
 
-    optimizer: str = option(
-        "adamw", "Optimizer by name; adamw8bit needs a quarter of the memory.", choices=("adamw", "adamw8bit")
-    )
+    optimizer: str = option("adamw", "Optimizer by name; adamw8bit needs a quarter of the memory.", choices=OPTIMIZERS)
     learning_rate: float = option(5e-6, "Learning rate after warm-up.", above=0)
     text_encoder_learning_rate: float = option(0.0, "Learning rate of the text encoder; 0 means the same.", at_least=0)
     lr_scheduler: str = option(

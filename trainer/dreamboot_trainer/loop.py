@@ -13,7 +13,7 @@ import torch
 
 from dreamboot_trainer import losses, noise
 from dreamboot_trainer.context import Context
-from dreamboot_trainer.data.batches import Batches
+from dreamboot_trainer.data.batches import Batch, Batches
 from dreamboot_trainer.ema import Average
 from dreamboot_trainer.problems import Interrupted, TrainerError, mismatch
 from dreamboot_trainer.trainable import Trainable
@@ -77,15 +77,15 @@ def _optimizer_step(context: Context, training: Training, step: int) -> StepResu
     count = settings.gradient_accumulation_steps
     sums = torch.zeros(4, dtype=torch.float64)
     for micro in range(count):
-        batch = training.batches.at(step, micro, context.process)
+        batches = training.batches.at(step, micro, context.process)
         # Dropout and the like draw from the global generator: a resumed run must find it as the first run had it.
         torch.manual_seed(noise.seed_of(settings.seed, "step", step, micro, context.process))
         last = micro == count - 1
         # Gradients of the earlier micro-batches stay in the process; the last one exchanges the sum.
         with nullcontext() if last else context.accelerator.no_sync(training.wrapped):
-            answer = training.wrapped(batch.noisy, batch.timesteps, batch.text, batch.sizes)
-            each = losses.per_sample(answer, batch.target, batch.weights)
-            loss = losses.combine(each, batch.instances, context.config.prior.prior_loss_weight)
+            each = torch.cat([_losses(training, batch) for batch in batches])
+            instances = sum(batch.instances for batch in batches)
+            loss = losses.combine(each, instances, context.config.prior.prior_loss_weight)
             context.accelerator.backward(loss.total / count)
         prior = loss.prior if loss.prior is not None else torch.zeros(())
         parts = torch.stack([loss.total.detach().float().cpu(), loss.instance.float().cpu(), prior.float().cpu()])
@@ -105,6 +105,12 @@ def _optimizer_step(context: Context, training: Training, step: int) -> StepResu
         training.average.update(step + 1)
     total, instance, prior_loss, signal = sums.tolist()
     return StepResult(total, instance, prior_loss if has_prior else None, norm, signal > 0)
+
+
+def _losses(training: Training, batch: Batch) -> torch.Tensor:
+    """The loss of each sample [B]."""
+    answer = training.wrapped(batch.noisy, batch.timesteps, batch.text, batch.sizes)
+    return losses.per_sample(answer, batch.target, batch.weights)
 
 
 def _over_processes(context: Context, sums: torch.Tensor) -> torch.Tensor:

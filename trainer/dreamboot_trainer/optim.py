@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,31 +40,76 @@ def _adamw(groups: Groups, settings: Settings, device: str) -> tuple[torch.optim
     return torch.optim.AdamW(groups, **options), Choice(value="adamw", reason=f"no fused kernel for {device}")
 
 
-def _adamw8bit(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Optimizer, Choice]:
-    bitsandbytes = _bitsandbytes()
-    choice = Choice(value="adamw8bit (bitsandbytes)", reason="optimizer state of 2 bytes per weight instead of 8")
-    return bitsandbytes.optim.AdamW8bit(groups, **_adam_options(settings)), choice
+def _from_bitsandbytes(class_name: str, reason: str, *without: str) -> Builder:
+    """An optimizer of bitsandbytes with Adam's options but those it does not take."""
+
+    def make(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Optimizer, Choice]:
+        options = {name: value for name, value in _adam_options(settings).items() if name not in without}
+        found = getattr(_library("bitsandbytes").optim, class_name)(groups, **options)
+        return found, Choice(value=f"{settings.optimizer} (bitsandbytes)", reason=reason)
+
+    return make
 
 
-def _bitsandbytes() -> Any:
+def _ademamix(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Optimizer, Choice]:
+    options = _adam_options(settings)
+    options["betas"] = (*options["betas"], 0.9999)
+    choice = Choice(value="ademamix8bit (bitsandbytes)", reason="a second, slow average of the gradients (0.9999)")
+    return _library("bitsandbytes").optim.AdEMAMix8bit(groups, **options), choice
+
+
+def _adafactor(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Optimizer, Choice]:
+    from transformers.optimization import Adafactor
+
+    options = {"scale_parameter": False, "relative_step": False, "weight_decay": settings.adam_weight_decay}
+    choice = Choice(value="adafactor (transformers)", reason="second moments by row and column: almost no state")
+    make: Any = Adafactor
+    return make(groups, lr=settings.learning_rate, **options), choice
+
+
+def _prodigy(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Optimizer, Choice]:
+    options = _adam_options(settings)
+    found: torch.optim.Optimizer = _library("prodigyopt").Prodigy(
+        groups, **options, use_bias_correction=True, safeguard_warmup=True
+    )
+    return found, Choice(value="prodigy (prodigyopt)", reason="finds the learning rate itself; give it learning_rate 1")
+
+
+def _sgd(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Optimizer, Choice]:
+    import torch
+
+    found = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.adam_beta1)
+    return found, Choice(value="sgd", reason="momentum is adam_beta1")
+
+
+def _library(name: str) -> Any:
+    """An optional library. Its import may run native code and fail in many ways, all of which mean the same here."""
     try:
-        import bitsandbytes
+        return importlib.import_module(name)
     except Exception as error:
-        # Its import runs native code and fails in many ways: ImportError, OSError, AttributeError, RuntimeError.
         raise TrainerError(
             mismatch(
-                "bitsandbytes-broken",
-                "bitsandbytes cannot be loaded.",
-                "a bitsandbytes that fits this torch and device",
+                f"{name}-broken",
+                f"The optimizer's library {name} cannot be loaded.",
+                f"a {name} that fits this torch and device",
                 f"{type(error).__name__}: {error}",
-                "--set optimizer=adamw",
+                f"pip install {name}, or: --set optimizer=adamw",
             )
         ) from error
-    return bitsandbytes
 
 
 Builder = Callable[["Groups", Settings, str], "tuple[torch.optim.Optimizer, Choice]"]
-OPTIMIZERS: Mapping[str, Builder] = {"adamw": _adamw, "adamw8bit": _adamw8bit}
+OPTIMIZERS: Mapping[str, Builder] = {
+    "adamw": _adamw,
+    "adamw8bit": _from_bitsandbytes("AdamW8bit", "optimizer state of 2 bytes per weight instead of 8"),
+    "paged_adamw8bit": _from_bitsandbytes("PagedAdamW8bit", "8-bit state that moves to main memory when VRAM is short"),
+    "ademamix8bit": _ademamix,
+    "lion": _from_bitsandbytes("Lion", "one moment instead of two; wants a third of Adam's learning rate", "eps"),
+    "lion8bit": _from_bitsandbytes("Lion8bit", "one 8-bit moment; wants a third of Adam's learning rate", "eps"),
+    "adafactor": _adafactor,
+    "prodigy": _prodigy,
+    "sgd": _sgd,
+}
 
 
 def schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) -> torch.optim.lr_scheduler.LRScheduler:

@@ -278,3 +278,87 @@ def test_a_photo_that_changes_during_the_run_is_noticed_on_going_on(tiny: Path, 
 def test_a_prompt_that_is_too_long_is_named(tiny: Path, photos: Path, tmp_path: Path) -> None:
     events = train(configure(tiny, photos, instance_prompt="dog " * 40, max_train_steps=1), tmp_path / "run")
     assert any("tokens of this prompt are cut off" in record.get("message", "") for record in events)
+
+
+def test_the_schema_names_the_optimizers_that_there_are() -> None:
+    from dreamboot_trainer.config import OPTIMIZERS
+    from dreamboot_trainer.optim import OPTIMIZERS as BUILDERS
+
+    assert tuple(BUILDERS) == OPTIMIZERS
+
+
+@pytest.mark.parametrize("name", ["paged_adamw8bit", "ademamix8bit", "lion", "lion8bit", "adafactor", "sgd", "prodigy"])
+def test_every_optimizer_learns_and_goes_on_exactly(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from dreamboot_trainer import loop
+
+    if name == "prodigy":
+        pytest.importorskip("prodigyopt")
+    config = configure(
+        tiny, photos, optimizer=name, learning_rate={"prodigy": 1.0, "sgd": 0.05}.get(name, 1e-3), max_train_steps=6,
+        with_prior_preservation=False,
+    )  # fmt: skip
+    whole = losses(train(config, tmp_path / "whole"))
+    original = loop._optimizer_step
+
+    def interrupted(context: Any, training: Any, index: int) -> Any:
+        context.interrupts.requested = index == 2
+        return original(context, training, index)
+
+    monkeypatch.setattr(loop, "_optimizer_step", interrupted)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "halves")
+    monkeypatch.undo()
+    assert losses(train(config, tmp_path / "halves")) == whole
+    assert changed(tmp_path / "whole", tiny, "unet")
+
+
+def test_a_missing_library_is_a_problem_with_a_way_out(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "prodigyopt", None)
+    with pytest.raises(TrainerError) as caught:
+        train(configure(tiny, photos, optimizer="prodigy"), tmp_path / "run")
+    assert "pip install prodigyopt" in caught.value.problem.hint
+
+
+def test_buckets_cover_shapes_and_divide() -> None:
+    from dreamboot_trainer.data.buckets import bucket_sizes, nearest_bucket
+
+    sizes = bucket_sizes(512, 8)
+    assert (512, 512) in sizes
+    assert all(h % 64 == 0 and w % 64 == 0 and h * w <= 512 * 512 and 0.5 <= h / w <= 2 for h, w in sizes)
+    assert nearest_bucket((3000, 2000), sizes) == (384, 640)
+    assert nearest_bucket((100, 100), sizes) == (512, 512)
+    assert nearest_bucket((100, 900), sizes) == (640, 384)
+
+
+def test_bucket_batches_have_one_shape_and_show_every_photo() -> None:
+    from dreamboot_trainer.data.buckets import BucketOrder
+
+    groups = ((0, 1, 2), (3, 4), (5,))
+    order = BucketOrder(seed=0, stream="instance", groups=groups, batch=2)
+    epochs = [[order.at(place) for place in range(start, start + 8)] for start in (0, 8)]
+    for epoch in epochs:
+        assert set(epoch) == set(range(6))
+        for first, second in zip(epoch[::2], epoch[1::2], strict=True):
+            assert any(first in group and second in group for group in groups)
+    assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_photos_of_many_shapes_are_trained_in_their_shapes(tiny: Path, tmp_path: Path, cached: bool) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "shapes"
+    folder.mkdir()
+    for index, size in enumerate([(128, 64), (64, 128), (90, 90), (130, 66)]):
+        Image.effect_noise(size, 60).convert("RGB").save(folder / f"{index}.png")
+    settings = {"aspect_ratio_buckets": True, "cache_latents": cached, "train_batch_size": 2, "max_train_steps": 4}
+    bucketed = losses(train(configure(tiny, folder, **settings), tmp_path / "a"))
+    square = losses(train(configure(tiny, folder, **{**settings, "aspect_ratio_buckets": False}), tmp_path / "b"))
+    assert len(bucketed) == 4
+    assert bucketed != square

@@ -13,8 +13,11 @@ from dreamboot_trainer.families import family_of
 from dreamboot_trainer.model_folder import count_parameters, read_folder
 from dreamboot_trainer.problems import Problem, TrainerError
 
-_STATE_BYTES = {"adamw8bit": 2.1}
-"""Bytes of optimizer state per weight: two moments of 8 bits and their scales. Others: two moments of 32 bits."""
+_STATE_BYTES = {
+    "adamw8bit": 2.1, "paged_adamw8bit": 2.1, "ademamix8bit": 3.1, "lion": 4, "lion8bit": 1.1, "adafactor": 0.1,
+    "prodigy": 16, "sgd": 4,
+}  # fmt: skip
+"""Bytes of optimizer state per weight: moments of 8 or 32 bits and their scales. Adam: two moments of 32 bits."""
 _SAVED_BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}
 _MARGIN = 64 * 2**20
 """Bytes for events, samples and plots, and for the file system's own use."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from dreamboot_trainer import noise
+from dreamboot_trainer.data.buckets import BucketOrder
 from dreamboot_trainer.data.order import Layout, Order
 from dreamboot_trainer.data.sources import Names, Source
 from dreamboot_trainer.families import Family
@@ -16,7 +17,7 @@ from dreamboot_trainer.families import Family
 
 @dataclass(slots=True)
 class Batch:
-    """The first `instances` rows are instance photos, the others class images.
+    """Samples of one shape. The first `instances` rows are instance photos, the others class images.
 
     noisy, target [B, C, h, w]; timesteps [B]; text: rows by name; sizes [B, 6]; weights [B] of the losses, or None.
     """
@@ -59,6 +60,7 @@ class Batches:
         device: torch.device,
         noise_offset: float = 0.0,
         snr_gamma: float = 0.0,
+        buckets: bool = False,
     ) -> None:
         self._family, self._schedule = family, schedule
         self._text, self._rows = text, rows
@@ -66,15 +68,23 @@ class Batches:
         self._layout, self._seed, self._device = layout, seed, device
         streams = (("instance", instance), ("class", prior))
         self._streams = tuple(
-            (name, source, Order(seed=seed, stream=name, count=len(source.items)))
+            (name, source, _order(seed, name, source, layout.batch if buckets else 0))
             for name, source in streams
             if source is not None
         )
 
-    def at(self, step: int, micro: int, process: int) -> Batch:
-        """The micro-batch of an optimizer step (from 0) in one process."""
+    def at(self, step: int, micro: int, process: int) -> tuple[Batch, ...]:
+        """The micro-batch of an optimizer step (from 0) in one process: one, or two where shapes differ.
+
+        Instance photos come before class images.
+        """
         places = self._layout.places(step, micro, process)
-        samples = [self._sample(*stream, place) for stream in self._streams for place in places]
+        parts = [[self._sample(*stream, place) for place in places] for stream in self._streams]
+        if len({part[0].latents.shape for part in parts}) == 1:
+            return (self._batch([sample for part in parts for sample in part], len(places)),)
+        return tuple(self._batch(part, len(places) * (part is parts[0])) for part in parts)
+
+    def _batch(self, samples: Sequence[_Sample], instances: int) -> Batch:
         latents = torch.stack([sample.latents for sample in samples]).to(self._device)
         added = torch.stack([sample.added for sample in samples]).to(self._device)
         timesteps = torch.tensor([sample.timestep for sample in samples], device=self._device)
@@ -86,11 +96,11 @@ class Batches:
             timesteps=timesteps,
             text={name: tensor[rows] for name, tensor in self._text.items()},
             sizes=torch.tensor([sample.sizes for sample in samples], device=self._device),
-            instances=len(places),
+            instances=instances,
             weights=denoise.weights(self._schedule, timesteps, self._snr_gamma) if self._snr_gamma else None,
         )
 
-    def _sample(self, stream: str, source: Source, order: Order, place: int) -> _Sample:
+    def _sample(self, stream: str, source: Source, order: Order | BucketOrder, place: int) -> _Sample:
         names: Names = (self._seed, stream, place)
         index = order.at(place)
         encoded = source.encoded(index, names)
@@ -105,3 +115,12 @@ class Batches:
             row=self._rows[source.items[index].prompt],
             sizes=encoded.sizes,
         )
+
+
+def _order(seed: int, stream: str, source: Source, batch: int) -> Order | BucketOrder:
+    """With `batch`, an order by shape for batches of that many; without, a plain one."""
+    if not batch:
+        return Order(seed=seed, stream=stream, count=len(source.items))
+    shapes = source.shapes()
+    groups = (tuple(i for i, shape in enumerate(shapes) if shape == each) for each in sorted(set(shapes)))
+    return BucketOrder(seed=seed, stream=stream, groups=tuple(groups), batch=batch)

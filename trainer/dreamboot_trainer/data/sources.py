@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dreamboot_trainer import noise
+from dreamboot_trainer.data.buckets import Size, nearest_bucket
 from dreamboot_trainer.data.photos import open_photo
 from dreamboot_trainer.data.pixels import View, to_pixels, view
 
@@ -27,7 +28,7 @@ class Encoded:
 
     mean: torch.Tensor
     std: torch.Tensor
-    sizes: tuple[int, ...]
+    sizes: tuple[int, int, int, int, int, int]
 
 
 class Source(Protocol):
@@ -35,6 +36,7 @@ class Source(Protocol):
 
     items: Sequence[Item]
 
+    def shapes(self) -> tuple[Size, ...]: ...
     def encoded(self, index: int, names: Names) -> Encoded: ...
 
 
@@ -45,6 +47,10 @@ class Cached:
         self.items = items
         self._views = views
 
+    def shapes(self) -> tuple[Size, ...]:
+        """Height and width of each item's picture."""
+        return tuple(views[0].sizes[4:6] for views in self._views)
+
     def encoded(self, index: int, names: Names) -> Encoded:
         """The view that this draw falls on."""
         views = self._views[index]
@@ -54,26 +60,33 @@ class Cached:
 class Live:
     """Photos are read, cut and encoded each time they are used."""
 
-    def __init__(self, items: Sequence[Item], encode: Encode, resolution: int, *, center: bool, hflip: bool) -> None:
+    def __init__(
+        self, items: Sequence[Item], encode: Encode, sizes: Sequence[Size], *, center: bool, hflip: bool
+    ) -> None:
         self.items = items
-        self._encode, self._resolution = encode, resolution
+        self._encode, self._sizes = encode, sizes
         self._center, self._hflip = center, hflip
+
+    def shapes(self) -> tuple[Size, ...]:
+        """Height and width of each item's picture."""
+        return tuple(nearest_bucket(open_photo(item.path).size, self._sizes) for item in self.items)
 
     def encoded(self, index: int, names: Names) -> Encoded:
         """The view of this draw."""
         image = open_photo(self.items[index].path)
         flip = self._hflip and noise.coin(*names, "flip")
-        side = self._resolution
+        height, width = nearest_bucket(image.size, self._sizes)
         return encode_view(
-            image, view(image.size, side, side, center=self._center, flip=flip, names=names), self._encode
+            image, view(image.size, height, width, center=self._center, flip=flip, names=names), self._encode
         )
 
 
-def encode_views(item: Item, encode: Encode, resolution: int, *, hflip: bool) -> tuple[Encoded, ...]:
-    """The photo's central crop, and its mirror image with `hflip`."""
+def encode_views(item: Item, encode: Encode, sizes: Sequence[Size], *, hflip: bool) -> tuple[Encoded, ...]:
+    """The photo's central crop in the most fitting of the sizes, and its mirror image with `hflip`."""
     image = open_photo(item.path)
+    height, width = nearest_bucket(image.size, sizes)
     flips = (False, True) if hflip else (False,)
-    cuts = (view(image.size, resolution, resolution, center=True, flip=flip, names=()) for flip in flips)
+    cuts = (view(image.size, height, width, center=True, flip=flip, names=()) for flip in flips)
     return tuple(encode_view(image, cut, encode) for cut in cuts)
 
 

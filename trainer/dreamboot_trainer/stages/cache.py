@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batches
+from dreamboot_trainer.data.buckets import bucket_sizes
 from dreamboot_trainer.data.items import Item
 from dreamboot_trainer.data.order import Layout
 from dreamboot_trainer.data.sources import Cached, Encoded, Live, Source, encode_views
@@ -35,6 +36,7 @@ def make_batches(context: Context, prepared: Prepared, instance: Sequence[Item],
         device=context.accelerator.device,
         noise_offset=training.noise_offset,
         snr_gamma=training.snr_gamma,
+        buckets=context.config.data.aspect_ratio_buckets,
     )
     context.events.finished("cache")
     return batches
@@ -42,12 +44,14 @@ def make_batches(context: Context, prepared: Prepared, instance: Sequence[Item],
 
 def _source(context: Context, pipeline: Pipeline, items: Sequence[Item], before: int, total: int) -> Source:
     data = context.config.data
+    square = ((data.resolution, data.resolution),)
+    sizes = bucket_sizes(data.resolution, pipeline.family.multiple) if data.aspect_ratio_buckets else square
     if not data.cache_latents:
-        return Live(items, pipeline.encode, data.resolution, center=data.center_crop, hflip=data.hflip)
+        return Live(items, pipeline.encode, sizes, center=data.center_crop, hflip=data.hflip)
     mine: list[tuple[int, tuple[Encoded, ...]]] = []
     for index in range(context.process, len(items), context.processes):
         context.interrupts.check(0)
-        mine.append((index, encode_views(items[index], pipeline.encode, data.resolution, hflip=data.hflip)))
+        mine.append((index, encode_views(items[index], pipeline.encode, sizes, hflip=data.hflip)))
         context.events.progress("cache", before + index + 1, total, "images")
     views = dict(context.gather(mine))
     return Cached(items, [views[index] for index in range(len(items))])
