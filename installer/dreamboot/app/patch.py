@@ -196,7 +196,7 @@ def _check(host: Host, where: Where, patches: Sequence[Patch]) -> None:
                     what=f"With {patch.name} applied its check failed, so it was taken back.",
                     cause=failed,
                     hint=f"{where.python} -c '{patch.verify}'",
-                )  # fmt: skip
+                )
             )
 
 
@@ -249,7 +249,7 @@ def _alone(context: Context, where: Where) -> Iterator[None]:
                 what="Another dreamboot patches this environment.",
                 cause=f"It holds {folder / f'patch-{key}.lock'}.",
                 hint="Wait until it has ended.",
-            )  # fmt: skip
+            )
         ) from error
 
 
@@ -293,33 +293,30 @@ def fetch_wheels(context: Context, patches: Sequence[Patch]) -> Generator[Event,
 
 def _fetch(context: Context, name: str, wheel: patching.Wheel) -> Iterator[Event]:
     """Find the wheel on this machine's indexes by uv, and fetch it with the pinned hash."""
+    from dreamboot.app.environment import order_for
     from dreamboot.building import fetch, lock, uv
-    from dreamboot.building.access import Access
     from dreamboot.building.layout import Layout
     from dreamboot.host.base import ProgramFailed
-    from dreamboot.machine import index
     from dreamboot.model import Plan, SourceKind, TorchBuild
-    from dreamboot.planning.uv_arguments import resolver_arguments
 
-    raw = index.raw(context.host)
+    # Only the way to this machine's indexes is wanted of the order; the default index stands for "no torch source".
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    source = TorchBuild(version="", tag="", source=SourceKind.DEFAULT_INDEX)
+    order = order_for(context, Plan(python=python, torch=source), "patches")
     layout = Layout(home=context.home)
-    anywhere = Plan(python="", torch=TorchBuild(version="", tag="", source=SourceKind.DEFAULT_INDEX))
     asked = context.home / "cache" / "patches.in"
     context.host.write_text(asked, wheel.requirement + "\n")
-    command = [uv.uv_binary(), "pip", "compile", str(asked), "--format", "pylock.toml", "--no-deps", "--no-header",
-               "--only-binary", ":all:", "--python", sys.executable, "--quiet", *resolver_arguments(anywhere, raw)]  # fmt: skip
+    command = [uv.uv_binary(), "pip", "compile", str(asked), "--format", "pylock.toml", "--no-deps", "--no-header"]
+    command += ["--only-binary", ":all:", "--python", sys.executable, "--quiet", *order.sources]
+    variables = {**uv.uv_environment(context.host, layout, order.access), **dict(order.secrets)}
     try:
-        text = "\n".join(
-            context.host.stream(command, env=uv.uv_environment(context.host, layout, raw.certificate))
-        )
+        text = "\n".join(context.host.stream(command, env=variables))
     except ProgramFailed as failed:
         raise faults.wheel_missing(name, wheel.requirement, wheel.sha256) from failed
     file = _pinned_file(text, wheel)
     if file is None:
         raise faults.wheel_missing(name, wheel.requirement, wheel.sha256)
-    access = Access(certificate=raw.certificate, client_certificate=raw.client_certificate, proxy=raw.proxy,
-                    trusted_hosts=tuple(raw.trusted_hosts))  # fmt: skip
-    yield from fetch.fetch(layout, (lock.LockedFile(**file),), access)
+    yield from fetch.fetch(layout, (lock.LockedFile(**file),), order.access)
 
 
 def _pinned_file(pylock: str, wheel: patching.Wheel) -> Optional[Dict[str, Any]]:

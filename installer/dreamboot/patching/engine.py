@@ -201,7 +201,8 @@ def _draft_revert(draft: _Draft, entry: Applied) -> None:
         _restore_caches(draft, entry, upgraded=upgraded)
         _restore_record(draft, entry, back)
     # Python leaves its own folder of compiled files in a folder that we made.
-    draft.emptied += [made for folder in reversed(entry.folders) for made in (f"{folder}/__pycache__", folder)]
+    made = [each for folder in reversed(entry.folders) for each in (f"{folder}/__pycache__", folder)]
+    draft.emptied += [folder for folder in made if draft.host.is_dir(draft.site_packages / folder)]
     draft.names.append(entry.name)
 
 

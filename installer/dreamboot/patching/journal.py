@@ -48,8 +48,7 @@ def commit(host: Host, site_packages: Path, journal: Journal, bodies: Bodies) ->
             host.write_bytes(state.blob(site_packages, sha256), data)
         _write(host, site_packages, journal)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            _tidy(host, site_packages, journal.before)
+        _try_to_tidy(host, site_packages, journal.before)
         raise faults.not_written(str(error)) from error
     try:
         _finish(host, site_packages, journal)
@@ -60,7 +59,9 @@ def commit(host: Host, site_packages: Path, journal: Journal, bodies: Bodies) ->
             _finish(host, site_packages, back)
         except OSError as again:
             raise faults.interrupted(str(again)) from again
+        _try_to_tidy(host, site_packages, journal.before)
         raise faults.not_written(str(error)) from error
+    _try_to_tidy(host, site_packages, journal.after)
 
 
 def pending(host: Host, site_packages: Path) -> bool:
@@ -77,7 +78,9 @@ def recover(host: Host, site_packages: Path) -> bool:
         if text is None:
             _tidy(host, site_packages, state.load(host, site_packages))
             return False
-        _finish(host, site_packages, from_json(Journal, json.loads(text)))
+        unfinished = from_json(Journal, json.loads(text))
+        _finish(host, site_packages, unfinished)
+        _tidy(host, site_packages, unfinished.after)
     except (OSError, ValueError) as error:
         raise faults.interrupted(str(error)) from error
     return True
@@ -108,7 +111,6 @@ def _finish(host: Host, site_packages: Path, journal: Journal) -> None:
     else:
         host.remove(site_packages / STORE / "state.json")
     host.remove(_path(site_packages))
-    _tidy(host, site_packages, journal.after)
 
 
 def same(one: Optional[Content], other: Optional[Content]) -> bool:
@@ -127,6 +129,12 @@ def _place(host: Host, site_packages: Path, change: FileChange) -> None:
     staged = site_packages / STORE / "staged"
     host.write_bytes(staged, data, mode=change.after.mode)
     host.move(staged, target)
+
+
+def _try_to_tidy(host: Host, site_packages: Path, after: State) -> None:
+    """The change itself is complete: what can't be tidied now is on the next start."""
+    with contextlib.suppress(OSError):
+        _tidy(host, site_packages, after)
 
 
 def _tidy(host: Host, site_packages: Path, after: State) -> None:
