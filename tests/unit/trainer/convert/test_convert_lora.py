@@ -228,3 +228,40 @@ def test_a_checkpoint_is_no_lora(models, tmp_path):
         with pytest.raises(TrainerError) as caught:
             turn(file, tmp_path / "out.safetensors")
         assert caught.value.problem.id == "convert-not-a-lora"
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+def test_a_folder_that_peft_itself_saved(models, tmp_path, part):
+    """Names without the component, and the strength in adapter_config.json."""
+    from peft import LoraConfig, get_peft_model
+
+    from dreamboot_trainer.convert import convert
+
+    pipeline = StableDiffusionPipeline.from_pretrained(models["sd1"])
+    targets = {"unet": ["to_q"], "text_encoder": ["q_proj"]}[part]
+    model = get_peft_model(getattr(pipeline, part), LoraConfig(r=4, lora_alpha=2, target_modules=targets))
+    model.save_pretrained(tmp_path / "peft")
+    convert(tmp_path / "peft", tmp_path / "kohya.safetensors")
+    content = load_file(tmp_path / "kohya.safetensors")
+    name = {
+        "unet": "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q",
+        "text_encoder": "lora_te_text_model_encoder_layers_1_self_attn_q_proj",
+    }[part]
+    saved = load_file(tmp_path / "peft" / "adapter_model.safetensors")
+    assert content[f"{name}.alpha"].item() == 2.0
+    assert len(content) == len(saved) * 3 // 2
+    assert any(torch.equal(content[f"{name}.lora_down.weight"], tensor) for tensor in saved.values())
+
+
+def test_the_models_folder_decides_the_family(models, tmp_path):
+    """A miniature's text width says nothing; SDXL's names differ from the others'."""
+    name = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
+    content = {f"{name}.lora_A.weight": torch.randn(4, 96), f"{name}.lora_B.weight": torch.randn(64, 4)}
+    save_file(content, tmp_path / "a.safetensors")
+    for family, flat in (("sd1", "mid_block_attentions_0"), ("sdxl", "middle_block_1")):
+        out = tmp_path / f"{family}.safetensors"
+        assert lora_to_kohya(tmp_path / "a.safetensors", out, config_dir=models[family]).family == family
+        assert all(key.startswith(f"lora_unet_{flat}_transformer_blocks_0_attn2_to_k.") for key in load_file(out))
+    with pytest.raises(TrainerError) as caught:
+        lora_to_kohya(tmp_path / "a.safetensors", tmp_path / "b.safetensors", family="sd1", config_dir=models["sdxl"])
+    assert caught.value.problem.id == "convert-wrong-family"

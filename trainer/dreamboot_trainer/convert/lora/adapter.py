@@ -6,10 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from dreamboot_trainer.convert.catalogue import Located
+from dreamboot_trainer.convert.catalogue import Located, read_json
 from dreamboot_trainer.convert.faults import unreadable
 from dreamboot_trainer.convert.lora.names import canonical
 from dreamboot_trainer.convert.numbers import cast
@@ -17,6 +16,9 @@ from dreamboot_trainer.convert.sources import Source
 
 METADATA_KEY = "lora_adapter_metadata"
 """Where diffusers >= 0.34 keeps peft's LoraConfig, as JSON with component.key entries (loaders/lora_base.py)."""
+
+PEFT_FILE, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""What peft's own save_pretrained writes."""
 
 KOHYA_PARTS = {"lora_down.weight": "down", "lora_up.weight": "up", "dora_scale": "magnitude", "alpha": "alpha"}
 DIFFUSERS_PARTS = {"lora_A.weight": "down", "lora_B.weight": "up", "lora_magnitude_vector": "magnitude"}
@@ -61,7 +63,7 @@ def from_diffusers(source: Source) -> tuple[dict[str, Adapter], list[str]]:
             rest.append(name)
         else:
             layers.setdefault(full.removesuffix(f".{end}"), {})[DIFFUSERS_PARTS[end]] = Located(source, name)
-    config = _peft_config(source.path, source.metadata.get(METADATA_KEY))
+    config = _peft_config(source)
     return _adapters(layers, rest, {name: _alpha(config, name) for name in layers})
 
 
@@ -107,13 +109,16 @@ def _number(place: Located | None) -> float | None:
     return float(memoryview(bytes(cast(raw, place.info.dtype, "F64", place.name))).cast("d")[0])
 
 
-def _peft_config(path: Path, text: str | None) -> dict[str, Any]:
-    if text is None:
-        return {}
+def _peft_config(source: Source) -> dict[str, Any]:
+    """peft's settings under component.key names, from diffusers' metadata or the adapter_config.json beside the file."""
+    text, beside = source.metadata.get(METADATA_KEY), source.path.parent / PEFT_CONFIG
+    if text is None and source.path.name == PEFT_FILE and beside.is_file():
+        settings = read_json(beside)
+        return {f"{part}.{key}": value for part in ("unet", "text_encoder") for key, value in settings.items()}
     try:
-        config = json.loads(text)
+        config = json.loads(text or "{}")
     except ValueError as error:
-        raise unreadable(path, f"damaged metadata under {METADATA_KEY}: {error}") from error
+        raise unreadable(source.path, f"damaged metadata under {METADATA_KEY}: {error}") from error
     return config if isinstance(config, dict) else {}
 
 

@@ -12,9 +12,17 @@ from typing import Any
 from dreamboot_trainer.convert import infer
 from dreamboot_trainer.convert.atomic import keep_source, new_file
 from dreamboot_trainer.convert.catalogue import Located, open_in, read_json
+from dreamboot_trainer.convert.detect import family_of_folder
 from dreamboot_trainer.convert.families import FAMILIES
 from dreamboot_trainer.convert.faults import not_a_lora, unknown_lora_layers, wrong_family
-from dreamboot_trainer.convert.lora.adapter import METADATA_KEY, Adapter, from_diffusers, from_kohya, metadata
+from dreamboot_trainer.convert.lora.adapter import (
+    METADATA_KEY,
+    PEFT_FILE,
+    Adapter,
+    from_diffusers,
+    from_kohya,
+    metadata,
+)
 from dreamboot_trainer.convert.lora.names import Layer, layers
 from dreamboot_trainer.convert.numbers import cast, wanted
 from dreamboot_trainer.convert.planned import Planned, whole
@@ -30,7 +38,8 @@ _KOHYA_BASE = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
 
 def lora_file(path: Path) -> Path | None:
     """The LoRA file that `path` is, or that the folder `path` holds; None for anything else."""
-    file = path / _FILE if path.is_dir() else path
+    inside = (path / name for name in (_FILE, PEFT_FILE))
+    file = next((file for file in inside if file.is_file()), path) if path.is_dir() else path
     return file if file.is_file() and file.suffix == ".safetensors" and is_lora(file) is not None else None
 
 
@@ -111,16 +120,19 @@ def _kind(source: Source) -> str | None:
 
 
 def _family(source: Source, wish: str | None, config_dir: Path | None) -> str:
-    """By the width of the text states, which a cross-attention layer shows; by a second text encoder; else SD 1.x."""
-    if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in source.tensors):
-        found: str | None = "sdxl"
+    """By the model's folder; else by a second text encoder; else by the width of the text states; else SD 1.x."""
+    found: str | None
+    if config_dir is not None:
+        found = family_of_folder(Path(config_dir)).name
+    elif any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in source.tensors):
+        found = "sdxl"
     else:
         ends = ("attn2_to_k.lora_down.weight", "attn2.to_k.lora_A.weight", "attn2.to_k.lora.down.weight")
         widths = (info.shape[1] for name, info in source.tensors.items() if name.endswith(ends))
         found = _FAMILY_BY_CONTEXT.get(next(widths, 0))
-    if wish is not None and found is not None and wish != found and config_dir is None:
+    if wish is not None and found is not None and wish != found:
         raise wrong_family(source.path, wish, found)
-    return wish or found or ("sdxl" if config_dir and (Path(config_dir) / "text_encoder_2").is_dir() else "sd1")
+    return wish or found or "sd1"
 
 
 def _known(source: Source, kind: str, family: str, config_dir: Path | None) -> dict[str, tuple[Layer, Adapter]]:

@@ -41,10 +41,14 @@ def canonical(name: str) -> str:
     """
     for pattern, form in _OLD_FORMS:
         name = pattern.sub(form, name)
+    if name.startswith(_PEFT):  # a file that peft itself saved: one model, without its component's name
+        module = clip_text.canonical(name.removeprefix(_PEFT))
+        return f"{'text_encoder' if module.startswith(clip_text.ROOT) else 'unet'}.{module}"
     component, _, rest = name.partition(".")
     return f"{component}.{clip_text.canonical(rest)}" if component.startswith("text_encoder") else name
 
 
+_PEFT = "base_model.model."
 _WAYS = {"down": "lora_A", "up": "lora_B"}
 _ATTENTION = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
 _OLD_FORMS = (
