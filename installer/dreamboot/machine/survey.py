@@ -39,17 +39,15 @@ class Running:
             self.failed = f"{type(error).__name__}: {error}"
         self.seconds = time.monotonic() - self._begun
 
-    def finish(self, until: float) -> ProbeRun:
-        """Wait for the probe, at most `until` (monotonic seconds), and say how it went."""
+    def finish(self, until: float) -> Tuple[ProbeRun, Facts]:
+        """Wait for the probe, at most `until` (monotonic seconds); how it went, and what it learnt by then."""
         self._thread.join(max(0.0, until - time.monotonic()))
         asked = tuple(self.asking.asked)
         seconds = self.seconds
         if seconds is None:
-            self.facts = {}
-            return ProbeRun(
-                probe=self.name, asked=asked, seconds=PROBE_SECONDS, failed=f"no answer within {PROBE_SECONDS:g} s"
-            )
-        return ProbeRun(probe=self.name, asked=asked, seconds=round(seconds, 4), failed=self.failed)
+            late = f"no answer within {PROBE_SECONDS:g} s"
+            return ProbeRun(probe=self.name, asked=asked, seconds=PROBE_SECONDS, failed=late), {}
+        return ProbeRun(probe=self.name, asked=asked, seconds=round(seconds, 4), failed=self.failed), self.facts
 
 
 def probe_names() -> Tuple[str, ...]:
@@ -65,8 +63,8 @@ def survey(host: Host, home: Path, *, network: bool = True, names: Optional[Iter
     chosen = probe_names() if names is None else tuple(names)
     shared = Shared()
     running = [Running(name, Asking(host, home, network=network, shared=shared)) for name in chosen]
-    runs = tuple(probe.finish(until) for probe in running)
-    return join(host.system, [dict(probe.facts) for probe in running], runs)
+    ended = [probe.finish(until) for probe in running]
+    return join(host.system, [facts for _, facts in ended], tuple(run for run, _ in ended))
 
 
 def join(system: str, learnt: List[Facts], runs: Tuple[ProbeRun, ...]) -> Machine:
