@@ -18,6 +18,9 @@ OPTIMIZERS = (
 )  # fmt: skip
 """Names that optim.py knows; kept here because the schema must not import torch."""
 
+ATTENTIONS = ("auto", "sdpa", "naive", "memory_efficient", "xformers")
+"""`memory_efficient` is our own, in plain torch: for a device or a torch without fused attention."""
+
 
 def option(
     default: Any, text: str, *, choices: tuple[str, ...] = (), at_least: float | None = None, above: float | None = None
@@ -117,7 +120,7 @@ class Training:
     use_ema: bool = option(default=False, text="Save a running average of the weights in place of the last ones.")
     ema_decay: float = option(0.999, "How slowly the average follows the weights.", at_least=0)
     mixed_precision: str = option("auto", "Number format of the arithmetic.", choices=("auto", "no", "fp16", "bf16"))
-    attention: str = option("auto", "Implementation of attention.", choices=("auto", "sdpa", "naive", "xformers"))
+    attention: str = option("auto", "Implementation of attention.", choices=ATTENTIONS)
     max_grad_norm: float = option(1.0, "Gradients are scaled down to this norm; 0 switches clipping off.", at_least=0)
     num_processes: int = option(0, "Processes that must take part; 0 accepts any number.", at_least=0)
     device: str = option("auto", "Where to train.", choices=("auto", "cpu", "cuda", "xpu", "mps"))

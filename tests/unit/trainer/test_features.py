@@ -362,3 +362,27 @@ def test_photos_of_many_shapes_are_trained_in_their_shapes(tiny: Path, tmp_path:
     square = losses(train(configure(tiny, folder, **{**settings, "aspect_ratio_buckets": False}), tmp_path / "b"))
     assert len(bucketed) == 4
     assert bucketed != square
+
+
+@pytest.mark.parametrize("attention", ["naive", "memory_efficient"])
+def test_every_attention_gives_the_same_losses(tiny: Path, photos: Path, tmp_path: Path, attention: str) -> None:
+    fused = losses(train(configure(tiny, photos, attention="sdpa"), tmp_path / "a"))
+    other = losses(train(configure(tiny, photos, attention=attention), tmp_path / "b"))
+    assert list(other.values()) == pytest.approx(list(fused.values()), rel=1e-3)
+
+
+def test_missing_xformers_is_a_problem(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainerError) as caught:
+        train(configure(tiny, photos, attention="xformers"), tmp_path / "run")
+    assert caught.value.problem.id == "xformers-missing"
+
+
+def test_the_report_shows_the_run_and_how_to_repeat_it(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run <&>"
+    train(configure(tiny, photos, num_validation_images=1, validation_steps=2), run)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 5
+    assert "run &lt;&amp;&gt;" in page
+    assert "run <&>" not in page
+    assert "optimizer.learning_rate</th><td>0.001" in page
+    assert "--output_dir NEW_FOLDER" in page

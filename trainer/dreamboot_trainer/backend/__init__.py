@@ -74,14 +74,12 @@ def precision(backend: Backend, wish: str, index: int = 0) -> Choice:
 
 
 def attention(backend: Backend, wish: str, precision: str, index: int = 0) -> Choice:
-    """`sdpa`, `naive` or `xformers`: the wish, or the backend's own choice."""
+    """One of config.ATTENTIONS but `auto`: the wish, or the backend's own choice."""
     return backend.attention(precision, index) if wish == "auto" else Choice(value=wish, reason="as configured")
 
 
 def set_attention(denoiser: Any, name: str) -> None:
     """Make a diffusers network use this implementation of attention."""
-    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
-
     if name == "xformers":
         try:
             denoiser.enable_xformers_memory_efficient_attention()
@@ -96,8 +94,18 @@ def set_attention(denoiser: Any, name: str) -> None:
                 )
             ) from error
     else:
-        processor: Any = AttnProcessor if name == "naive" else AttnProcessor2_0
-        denoiser.set_attn_processor(processor())
+        denoiser.set_attn_processor(_processor(name))
+
+
+def _processor(name: str) -> Any:
+    from diffusers.models import attention_processor as diffusers_own
+
+    if name == "memory_efficient":
+        from dreamboot_trainer.attention import MemoryEfficientProcessor
+
+        return MemoryEfficientProcessor()
+    make: Any = diffusers_own.AttnProcessor if name == "naive" else diffusers_own.AttnProcessor2_0
+    return make()
 
 
 def _torch_build() -> str:

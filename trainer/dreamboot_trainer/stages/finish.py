@@ -8,6 +8,7 @@ from dreamboot_trainer import plots, sample
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.ema import Average
 from dreamboot_trainer.events import read_events
+from dreamboot_trainer.report import write_report
 from dreamboot_trainer.stages.prepare import Prepared
 from dreamboot_trainer.stages.training import grid_path
 
@@ -31,7 +32,7 @@ def save(context: Context, prepared: Prepared, average: Average | None) -> None:
 
 
 def export(context: Context, prepared: Prepared) -> None:
-    """model.safetensors, by the main process."""
+    """model.safetensors and report.html, by the main process."""
     if context.main:
         run, config = context.run, context.config
         data = {"model": str(run / MODEL)}
@@ -39,5 +40,6 @@ def export(context: Context, prepared: Prepared) -> None:
             context.events.started("export", "The file for other programs is written")
             prepared.method.export(prepared.pipeline, config, run / MODEL, run / ORIGINAL)
             data["checkpoint"] = str(run / ORIGINAL)
+        data["report"] = str(write_report(config, run, read_events(run / EVENTS)))
         context.events.finished("export", **data)
     context.wait()
