@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
             _config_arguments,
         ),
         ("resolve", "print the whole configuration as TOML", _resolve, _config_arguments),
-        ("schema", "print every key with type, default and help as JSON", _schema, _no_arguments),
+        ("schema", "print every key with type, default and help as JSON", _schema, _schema_arguments),
         ("sample", "generate a grid of pictures from a trained run", _sample, _sample_arguments),
         ("compare", "put two grids side by side", _compare, _compare_arguments),
     ):
@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _no_arguments(_: argparse.ArgumentParser) -> None:
-    return
+def _schema_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--markdown", action="store_true", help="tables for the documentation instead")
 
 
 def _config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -167,11 +167,15 @@ def _resolve(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _schema(_: argparse.Namespace) -> int:
+def _schema(options: argparse.Namespace) -> int:
     import dataclasses
 
     from dreamboot_trainer.config import keys
+    from dreamboot_trainer.config_read import markdown
 
+    if options.markdown:
+        print(markdown(), end="")
+        return DONE
     rows = [dataclasses.asdict(key) for key in keys()]
     print(json.dumps({"schema": 1, "keys": rows}, ensure_ascii=False, indent=1))
     return DONE

@@ -86,6 +86,19 @@ def dump(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
+def markdown() -> str:
+    """The schema as tables, one per section."""
+    lines: list[str] = []
+    for section, cls in SECTIONS.items():
+        about = (cls.__doc__ or "").split("\n")[0]
+        lines += [f"### [{section}]", "", about, "", "| key | default | meaning |", "|---|---|---|"]
+        for key in keys_of(section, cls):
+            choices = f" One of {', '.join(key.choices)}." if key.choices else ""
+            lines.append(f"| `{key.name}` | `{toml_value(key.default)}` | {key.help}{choices} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def toml_value(value: Any) -> str:
     """One value as TOML (JSON's spelling of strings, numbers, lists and booleans is valid TOML)."""
     if isinstance(value, tuple):
