@@ -6,7 +6,7 @@ from dreamboot.patching.applicable import Facts, Verdict, applicable, facts_of, 
 from dreamboot.patching.engine import Planned, apply, plan_apply, plan_revert, revert
 from dreamboot.patching.parse import parse
 from dreamboot.patching.patch import Patch, Wheel
-from dreamboot.patching.shelf import pick, shelf
+from dreamboot.patching.shelves import pick, shelf
 
 __all__ = [
     "Facts",

@@ -1,4 +1,4 @@
-"""Every patch of the shelf on the genuine wheel of its version: applies without a warning, reverses to the same bytes."""
+"""Every patch of the shelf on the genuine wheel of its version: applies without a warning, reverses exactly."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from support.patch_trees import tree
 
 from dreamboot import patching
 from dreamboot.host.local import LocalHost
 from dreamboot.patching.site import distributions
+from support.patch_trees import tree
 
 pytestmark = pytest.mark.real
 HOST = LocalHost()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Tuple
 
 import pytest
-from support.faulty_host import FaultyHost, Killed
-from support.patch_trees import diff, install, patch_text, sha256, tree, true_record, wheel
 
 from dreamboot import patching
 from dreamboot.host.local import LocalHost
 from dreamboot.model import DreambootError
 from dreamboot.patching import journal
+from support.faulty_host import FaultyHost, Killed
+from support.patch_trees import diff, install, patch_text, sha256, tree, true_record, wheel
 
 HOST = LocalHost()
 OLD = "".join(f"line {number}\n" for number in range(1, 30))
@@ -29,7 +30,8 @@ def everything() -> patching.Patch:
         f"Copy: other==1:other/lib.dll sha256:{sha256(MEMBER)} thing/lib.dll\n"
         f"File-Hash: thing/a.py sha256:{sha256(OLD.encode())}\n"
     )
-    body = diff("thing/a.py", OLD, NEW) + diff("thing/gone.txt", "old\n", None) + diff("thing/new/deep.py", None, "y = 2")
+    body = diff("thing/a.py", OLD, NEW) + diff("thing/gone.txt", "old\n", None)
+    body += diff("thing/new/deep.py", None, "y = 2")
     return patching.parse("thing/everything", patch_text(body, head=head))
 
 
@@ -66,7 +68,7 @@ def test_apply_changes_exactly_what_it_says(site: Path) -> None:
 
 
 def test_hard_links_of_a_shared_cache_are_not_written_through(site: Path, tmp_path: Path) -> None:
-    (tmp_path / "cache.py").hardlink_to(site / "thing/a.py")
+    os.link(site / "thing/a.py", tmp_path / "cache.py")
     patching.apply(HOST, site, [everything()], WHEELS)
     assert (tmp_path / "cache.py").read_text() == OLD
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.patch_trees import diff, patch_text
 
 from dreamboot import patching
 from dreamboot.model import DreambootError
 from dreamboot.patching.paths import safe
+from support.patch_trees import diff, patch_text
 
 BODY = diff("thing/a.py", "one\n", "two\n")
 HASH = "a" * 64

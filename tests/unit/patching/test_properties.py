@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.patch_trees import diff, install, patch_text, tree, true_record
 
 from dreamboot import patching
 from dreamboot.host.local import LocalHost
 from dreamboot.patching.hunks import apply_hunks, reversed_hunks
 from dreamboot.patching.record import edited, entry
+from support.patch_trees import diff, install, patch_text, tree, true_record
 
 LINE = st.text(alphabet="ab \t\r\\-+@é", max_size=4)
 TEXT = st.builds(lambda lines, end: "\n".join(lines) + end, st.lists(LINE, max_size=12), st.sampled_from(("", "\n")))

@@ -10,7 +10,7 @@ from dreamboot import catalog, patching
 from dreamboot.host.local import LocalHost
 from dreamboot.model import Gpu, Machine, Vendor
 from dreamboot.patching.patch import CreateFile, ReplaceText
-from dreamboot.patching.shelf import folder
+from dreamboot.patching.shelves import folder
 
 SHELF = patching.shelf(LocalHost())
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,4 +1,4 @@
-"""Memory-efficient attention: equal to the plain formula in value and gradient; memory that does not grow with N x M."""
+"""Memory-efficient attention: equal to the plain formula in value and gradient, in memory that grows with N alone."""
 
 from __future__ import annotations
 
