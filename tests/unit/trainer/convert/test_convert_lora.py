@@ -52,7 +52,7 @@ def drawn(folder, family, file):
     return pipeline("a cat", num_inference_steps=2, generator=generator, output_type="pt", height=16, width=16).images
 
 
-@pytest.mark.parametrize("alpha", [4, 8])
+@pytest.mark.parametrize("alpha", [8])
 def test_kohya_names_draw_the_same_image(models, family, tmp_path, alpha):
     """diffusers reads both files and must draw the same, also where the strength is not 1.
 
@@ -67,7 +67,7 @@ def test_kohya_names_draw_the_same_image(models, family, tmp_path, alpha):
     assert torch.allclose(images["a"], images["b"], atol=1e-5)
 
 
-@pytest.mark.parametrize(("rank", "alpha"), [(4, 4), (4, 8), (4, 1)])
+@pytest.mark.parametrize(("rank", "alpha"), [(4, 4), (4, 1)])
 def test_kohya_to_diffusers_draws_the_same_image(models, family, tmp_path, rank, alpha):
     kohya, back = tmp_path / "kohya.safetensors", tmp_path / "back.safetensors"
     mine = trained(models[family], family, tmp_path, rank=rank, alpha=alpha)

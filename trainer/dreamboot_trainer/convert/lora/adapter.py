@@ -110,7 +110,7 @@ def _number(place: Located | None) -> float | None:
 
 
 def _peft_config(source: Source) -> dict[str, Any]:
-    """peft's settings under component.key names, from diffusers' metadata or the adapter_config.json beside the file."""
+    """peft's settings under component.key names: from diffusers' metadata, or adapter_config.json beside the file."""
     text, beside = source.metadata.get(METADATA_KEY), source.path.parent / PEFT_CONFIG
     if text is None and source.path.name == PEFT_FILE and beside.is_file():
         settings = read_json(beside)
