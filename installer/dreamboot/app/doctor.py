@@ -47,7 +47,7 @@ def doctor(context: Context, asked: Examination) -> Iterator[Union[Event, Report
     if asked.fix:
         fixed = yield from _fix(context, asked, target, findings)
         if not context.dry_run:
-            facts, findings = _diagnose(context, target, asked)
+            facts, findings = _diagnose(context, target_of(context, asked), asked)
             fixed = [{**entry, "proven": _green(entry["id"], findings)} for entry in fixed]
     data = data_of(facts, findings, fixed)
     if asked.report is not None:
@@ -171,7 +171,7 @@ def _fix(
             failed = yield from repair.take(context.host, target, step, snapshot, offline=context.offline)
             done.append({"id": finding.id, "command": step.command, "done": not failed, "failed": failed})
         taken = {entry["command"] for entry in done}
-        _, findings = _diagnose(context, target, asked)
+        _, findings = _diagnose(context, target_of(context, asked), asked)
         # what was hidden behind the first cause shows itself now
         steps = [(finding, step) for finding, step in repair.steps_of(findings) if step.command not in taken]
     return done

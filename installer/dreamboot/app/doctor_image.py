@@ -62,9 +62,10 @@ def _command(context: Context, engine: str, tag: str) -> List[str]:
     stated = context.home / "doctor-machine.json"
     if not context.dry_run:
         context.host.write_text(stated, json.dumps(to_json(context.machine())))
+    options = f"'--json', '--home', '{INSIDE}/home', '--assume', '{INSIDE}/machine.json'"
     code = (
         f"import sys; sys.path[:0] = ['{INSIDE}']; from dreamboot.cli import main; "
-        f"sys.exit(main(['doctor', '--python', sys.argv[1], '--json', '--home', '/tmp/dreamboot', '--assume', '{INSIDE}/machine.json']))"
+        f"sys.exit(main(['doctor', '--python', sys.argv[1], {options}]))"
     )
     find = "; ".join(f"[ -x {place} ] && P=${{P:-{place}}}" for place in PLACES)
     script = f'{find}; P=${{P:-$(command -v python3 || command -v python)}}; exec $P -c "$0" $P'

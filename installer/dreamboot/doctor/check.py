@@ -89,8 +89,9 @@ def install(facts: Facts, *requirements: str, why: str = "") -> FixStep:
 
 def reinstall(facts: Facts, *requirements: str, why: str = "") -> FixStep:
     """Install the same version again, over whatever is there."""
+    python = facts.target.python or "python"
     return FixStep(
-        command=f"uv pip install --python {facts.target.python or 'python'} --reinstall --no-deps {' '.join(requirements)}",
+        command=f"uv pip install --python {python} --reinstall --no-deps {' '.join(requirements)}",
         changes=why or f"installs every file of {', '.join(requirements)} again",
         automatic=True,
         arguments=("reinstall", *requirements),

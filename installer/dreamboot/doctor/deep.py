@@ -15,9 +15,9 @@ from dreamboot.model import Finding, FixStep, Problem, Status
 CHILD = Path(__file__).with_name("deep_child.py")
 SECONDS = 120.0
 PACKAGES = {
-    "torch": "torch", "torchvision": "torchvision", "numpy": "numpy", "safetensors": "safetensors", "transformers": "transformers",
-    "diffusers": "diffusers", "accelerate": "accelerate", "peft": "peft", "bitsandbytes": "bitsandbytes", "xformers": "xformers",
-    "pillow": "PIL",
+    "torch": "torch", "torchvision": "torchvision", "numpy": "numpy", "safetensors": "safetensors",
+    "transformers": "transformers", "diffusers": "diffusers", "accelerate": "accelerate", "peft": "peft",
+    "bitsandbytes": "bitsandbytes", "xformers": "xformers", "pillow": "PIL",
 }  # fmt: skip
 AREAS = {
     "matmul": "compute-capability",

@@ -1,6 +1,8 @@
 """Runs inside the examined Python, one test per process: prints one line of JSON. It may crash; that is its purpose."""
 
 # Only the standard library and what the test names may be imported here, by any Python from 3.7 on.
+# ruff: noqa: UP031 - the examined Python may be an old one
+
 from __future__ import annotations
 
 import importlib

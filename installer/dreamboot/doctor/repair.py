@@ -1,6 +1,6 @@
 """Repairs an environment: a snapshot first, each step through the host, and a way back."""
 
-# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
+# ruff: noqa: PTH113, PTH114, PTH118 - strings, not Path objects: thousands of files are looked at in a second
 
 from __future__ import annotations
 

@@ -80,13 +80,9 @@ def _both(facts: Facts, left: Tuple[str, str], right: Tuple[str, str]) -> bool:
 
 
 def _said(facts: Facts, one: str, other: str, effect: str, fix: str) -> Outcome:
-    wanted = [
-        text
-        for text in re.findall(
-            r"[A-Za-z][\w-]*\s?[<>=]=?[\d.]+", fix.split(" or ", maxsplit=1)[0].split(" with ", maxsplit=1)[0]
-        )
-    ]
-    wanted = [text.replace("hub", "huggingface-hub", 1) if text.startswith("hub") else text for text in wanted]
+    first = fix.split(" or ", maxsplit=1)[0].split(" with ", maxsplit=1)[0]
+    named = re.findall(r"[A-Za-z][\w-]*\s?[<>=]=?[\d.]+", first)
+    wanted = [text.replace("hub", "huggingface-hub", 1) if text.startswith("hub") else text for text in named]
     return error(
         f"{one} and {other} do not go together.",
         f"Found {one} {facts.version(one)} and {other} {facts.version(other)}: {effect}. Expected {fix}.",

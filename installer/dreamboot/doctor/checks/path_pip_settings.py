@@ -1,6 +1,6 @@
 """pip installs into the environment that it belongs to."""
 
-# ruff: noqa: E501 - sentences and commands are kept whole
+# ruff: noqa: E501, S108 - sentences and commands are kept whole; an example of a path
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Path files of the environment add no foreign packages."""
 
+# ruff: noqa: PTH117 - paths of another system are strings
+
 from __future__ import annotations
 
 import os

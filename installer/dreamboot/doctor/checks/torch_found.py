@@ -40,7 +40,7 @@ CHECK = Check(
     area="corrupted-install",
     why="Everything else about torch can only be judged when it is there.",
     run=run,
-    requires=("python-works",),
+    requires=("python-works", "half-removed", "files-missing"),
     examples=(
         Case(facts=Facts(), expect=Status.INFO),
         Case(facts=Facts(packages=(Package(name="diffusers", version="0.36.0"),)), expect=Status.ERROR),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dreamboot.catalog.versions import numbers
 from dreamboot.doctor.check import Case, Check, Outcome, error, manual, ok, warning
-from dreamboot.doctor.facts.values import Facts, Torch
+from dreamboot.doctor.facts.values import NOT_ASKED, Facts, Torch
 from dreamboot.doctor.versions import within
 from dreamboot.model import Machine, Status
 
@@ -17,8 +17,8 @@ VC = manual(
 
 
 def applies(facts: Facts) -> bool:
-    """On Windows."""
-    return facts.machine.os == "windows"
+    """On Windows, and not on a machine that is only stated."""
+    return facts.machine.os == "windows" and facts.vc_runtime != NOT_ASKED
 
 
 def run(facts: Facts) -> Outcome:

@@ -1,7 +1,5 @@
 """Reading folders fast: thousands of files of a torch environment are looked at in a fraction of a second."""
 
-# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
-
 from __future__ import annotations
 
 import os

@@ -1,6 +1,6 @@
 """All facts of one examination, gathered once."""
 
-# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
+# ruff: noqa: PTH118, PTH120 - strings, not Path objects: thousands of files are looked at in a second
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable, Dict, Sequence, Tuple
 
 from dreamboot.doctor.facts import extensions, files, hub, integrity, model_files, packages, photos, settings, system
-from dreamboot.doctor.facts.values import Facts, Package, Target
+from dreamboot.doctor.facts.values import NOT_ASKED, Facts, Package, Target
 from dreamboot.host import Host
 from dreamboot.model import Machine
 
@@ -63,7 +63,7 @@ def _has(found: Sequence[Package], name: str) -> bool:
 def _surroundings(
     host: Host, target: Target, environ: Dict[str, str], data: Sequence[str], near: str
 ) -> Dict[str, object]:
-    own, bundled = system.vc_runtimes(environ, target.python) if host.system == "windows" else ("", "")
+    own, bundled = system.vc_runtimes(environ, target.python) if host.system == "windows" else (NOT_ASKED, "")
     looked = [str(Path(folder).expanduser()) for folder in data]
     cache = os.path.join(hub.home_of(environ), "hub")
     snapshots = [os.path.join(cache, name, "snapshots") for name in files.names(cache) if name.startswith("models--")]

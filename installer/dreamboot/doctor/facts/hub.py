@@ -1,6 +1,6 @@
 """The hub's cache and accelerate's configuration, which every environment of a user shares."""
 
-# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
+# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH114, PTH118 - strings, not Path objects: thousands of files are looked at in a second
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def hub(environ: Mapping[str, str], host: Host) -> Hub:
     return Hub(
         home=home,
         exists=os.path.isdir(home),
-        writable=host.writable(Path(home)),
+        writable=not _blocked(home) and host.writable(Path(home)),
         free_mib=free[0] // 2**20 if free else None,
         incomplete=tuple(incomplete),
         broken=tuple(broken),
@@ -62,6 +62,14 @@ def hub(environ: Mapping[str, str], host: Host) -> Hub:
         or os.path.isfile(os.path.join(home, "token")),
         gated=tuple(gated),
     )
+
+
+def _blocked(home: str) -> bool:
+    """Whether a file stands where the folder or one of its parents should be."""
+    path = home
+    while path and not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return bool(path) and not os.path.isdir(path)
 
 
 def _broken(folder: str) -> List[str]:

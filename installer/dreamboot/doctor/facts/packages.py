@@ -1,6 +1,6 @@
 """Installed distributions from their dist-info folders, and what half-done installations left behind."""
 
-# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
+# ruff: noqa: PTH112, PTH113, PTH118 - strings, not Path objects: thousands of files are looked at in a second
 
 from __future__ import annotations
 

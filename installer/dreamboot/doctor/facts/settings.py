@@ -1,6 +1,6 @@
 """Settings around the environment: variables, pip's files, library paths, and who starts which Python."""
 
-# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
+# ruff: noqa: E501, PTH110, PTH113, PTH118, PTH120 - strings, not Path objects: thousands of files are looked at in a second
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A path as people give it (an interpreter, an environment's folder, a trainer's folder) → which Python that is."""
 
-# ruff: noqa: PTH, E501 - strings, not Path objects: thousands of files are looked at in a second
+# ruff: noqa: E501, PTH110, PTH112, PTH118, PTH119, PTH120 - strings, not Path objects: thousands of files are looked at in a second
 
 from __future__ import annotations
 

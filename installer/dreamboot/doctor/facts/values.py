@@ -8,10 +8,13 @@ from typing import Mapping, Optional, Tuple
 from dreamboot.model import Machine
 from dreamboot.values import value
 
+# A fact of Windows that was not asked for, because this is another system.
+NOT_ASKED = "not asked"
+
 
 @value
 class Target:
-    """The Python that is examined. `kind`: ours, venv, uv-venv, conda, store, portable, system.
+    """The Python that is examined. `kind`: venv, uv-venv, conda, store, portable or system.
 
     `site` are the folders that packages come from, in the order of sys.path; `own_site` those of the environment itself.
     `base`: the interpreter that a virtual environment was made from, `base_missing` when it is gone.
@@ -170,7 +173,10 @@ class Container:
 
 @value
 class Launcher:
-    """Which Python the user's own start would take. `path_python`: the first on PATH; `scripts`: names found in starters."""
+    """Which Python the user's own start would take.
+
+    `path_python`: the first on PATH; `scripts`: start script → the Python that it names.
+    """
 
     path_python: str = ""
     virtual_env: str = ""

@@ -184,6 +184,7 @@ SYMPTOMS = (
         weight=86,
         signs=(
             "unable to allocate shared memory(shm)",
+            "insufficient shared memory (shm)",
             "unable to open shared memory object",
             "dataloader's workers are out of shared memory",
             "is killed by signal: Bus error",

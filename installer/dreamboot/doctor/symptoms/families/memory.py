@@ -59,6 +59,7 @@ SYMPTOMS = (
             "Out of memory: Killed process",
             "oom-kill:",
             "^Killed$",
+            "line {line:int}: {pid:int} Killed",
             "^Killed: 9$",
             "^Getötet$",
             "^Processus arrêté$",
@@ -107,6 +108,7 @@ SYMPTOMS = (
         weight=78,
         signs=(
             "[Errno 28]",
+            "inline_container.cc{x:any}unexpected pos",
             "(os error 28)",
             "ENOSPC",
             "No space left on device: '",

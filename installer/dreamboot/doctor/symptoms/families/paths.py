@@ -47,6 +47,7 @@ SYMPTOMS = (
             "Python{n:int}' is not recognized as an internal or external command",
             "'{path:any}' is not recognized as an internal or external command",
             "{path:any}' wird nicht als interner oder externer Befehl",
+            "ist entweder falsch geschrieben oder",
             "n'est pas reconnu en tant que commande interne",
             "no se reconoce como un comando interno o externo",
             "不是内部或外部命令",

@@ -45,6 +45,7 @@ SYMPTOMS = (
             "WinError 126",
             "WinError 127",
             "fbgemm.dll",
+            "Microsoft Visual C++ Redistributable is not installed",
         ),
         unless=("WinError 1114", "bitsandbytes", "WinError 1455"),
         what="A library that torch needs is missing (WinError 126 or 127).",

@@ -67,6 +67,7 @@ SYMPTOMS = (
         weight=74,
         signs=(
             "^Killed$",
+            "line {line:int}: {pid:int} Killed",
             "died with <Signals.SIGKILL: 9>",
             "exitcode: -9 ",
             "exit code 137",
