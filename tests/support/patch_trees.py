@@ -28,7 +28,7 @@ def install(folder: Path, files: Mapping[str, bytes], *, version: str = "1.0", n
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     lines = [entry(path, data) for path, data in sorted(everything.items())]
-    (folder / info / "RECORD").write_text("\n".join([*lines, f"{info}/RECORD,,", ""]), newline="")
+    (folder / info / "RECORD").write_bytes("\n".join([*lines, f"{info}/RECORD,,", ""]).encode())
     return folder
 
 

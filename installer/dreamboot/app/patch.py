@@ -156,14 +156,15 @@ def apply(context: Context, where: Where, names: Sequence[str]) -> Happening:
             context.host, where.site_packages, [_without_missing(patch, cached) for patch in patches], cached
         )
         fetched = [wheel for patch in patches for wheel in patch.wheels if wheel.sha256 not in cached]
-        yield _planned_report(planned, "applied", tuple(f"would fetch {wheel.requirement}" for wheel in fetched))
+        notes = tuple(f"would fetch {wheel.requirement}" for wheel in fetched)
+        yield _planned_report(planned, "applied", notes, diff=diff_text(planned.files))
         return
     if not context.interactive or context.confirm(f"Apply {', '.join(patch.name for patch in patches)}?"):
         with _alone(context, where):
             wheels = yield from fetch_wheels(context, patches)
             planned = patching.apply(context.host, where.site_packages, patches, wheels)
             _check(context.host, where, [patch for patch in patches if patch.name in planned.names])
-        yield _planned_report(planned, "applied", ())
+        yield _planned_report(planned, "applied")
     else:
         yield _declined()
 
@@ -204,22 +205,23 @@ def revert(context: Context, where: Where, names: Sequence[str]) -> Happening:
     """Take `names` back, or everything that is applied."""
     wanted = tuple(names) or tuple(entry.name for entry in state.load(context.host, where.site_packages).applied)
     if context.dry_run:
-        yield _planned_report(patching.plan_revert(context.host, where.site_packages, wanted), "reverted", ())
+        planned = patching.plan_revert(context.host, where.site_packages, wanted)
+        yield _planned_report(planned, "reverted", diff=diff_text(planned.files))
     elif not context.interactive or context.confirm(f"Take back {', '.join(wanted) or 'nothing'}?"):
         with _alone(context, where):
             planned = patching.revert(context.host, where.site_packages, wanted)
-        yield _planned_report(planned, "reverted", ())
+        yield _planned_report(planned, "reverted")
     else:
         yield _declined()
 
 
-def _planned_report(planned: patching.Planned, done: str, notes: Tuple[str, ...]) -> Report:
+def _planned_report(planned: patching.Planned, done: str, notes: Tuple[str, ...] = (), *, diff: str = "") -> Report:
     data = {
         "schema": 1,
         done: list(planned.names),
         "already": list(planned.already),
         "warnings": list(planned.warnings),
-        "diff": diff_text(planned.files),
+        "diff": diff,
     }
     lines = [f"{name}: {done}" for name in planned.names] + [f"{name}: there already" for name in planned.already]
     messages = (*lines, *planned.warnings, *notes) or ("Nothing to do.",)

@@ -58,8 +58,9 @@ def verdict(facts: Facts, patch: Patch) -> Verdict:
     if not found:
         return Verdict(patch=patch, applies=False, reason=f"{target.distribution} is not installed")
     said = f"{target.distribution} {found}"
-    if _needless(facts, patch):
-        reason = f"{said} no longer needs it (from {patch.remove_when} on)"
+    newer = _needless(facts, patch)
+    if newer:
+        reason = f"no longer needed with {newer} ({patch.remove_when} does without)"
         return Verdict(patch=patch, applies=False, reason=reason, needless=True)
     if not _contains(target.versions, found):
         return Verdict(patch=patch, applies=False, reason=f"it is for {target.versions}, and this is {said}")
@@ -74,12 +75,13 @@ def names_of(verdicts: Iterable[Verdict]) -> Tuple[str, ...]:
     return tuple(entry.patch.name for entry in verdicts if entry.applies)
 
 
-def _needless(facts: Facts, patch: Patch) -> bool:
+def _needless(facts: Facts, patch: Patch) -> str:
+    """What makes the patch needless here ("torch 2.1.0"), "" where nothing does."""
     if not patch.remove_when:
-        return False
+        return ""
     wanted = Requirement(patch.remove_when)
     found = facts.versions.get(str(canonicalize_name(wanted.name)), "")
-    return bool(found) and _contains(str(wanted.specifier), found)
+    return f"{wanted.name} {found}" if found and _contains(str(wanted.specifier), found) else ""
 
 
 def _contains(versions: str, found: str) -> bool:

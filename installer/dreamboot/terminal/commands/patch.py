@@ -61,10 +61,12 @@ def _table(data: Any) -> Any:
     from rich.console import Group
     from rich.table import Table
 
-    table = Table("patch", "for", "here", "why", "what it does", box=None)
+    table = Table(box=None)
+    for title, whole in (("patch", True), ("here", True), ("why", False)):
+        table.add_column(title, no_wrap=whole)
     for row in data["patches"]:
         here = row["state"] if row["state"] != "not-applied" else ("applies" if row["applies"] else "no")
-        table.add_row(row["name"], row["for"], here, row["reason"], row["description"])
+        table.add_row(row["name"], here, f"{row['description']}. {row['reason']}.")
     notes = [f"{row['name']}: no longer needed, take it back with: dreamboot patch revert {row['name']}"
              for row in data["patches"] if row["needless"] and row["state"] != "not-applied"]  # fmt: skip
     notes += [f"{name}: applied, but not on the shelf of this dreamboot" for name in data["unknown"]]
