@@ -77,6 +77,7 @@ PARSERS: Dict[str, Parser] = {
     "os-release": system.parse_os_release,
     "libc": system.parse_libc,
     "windows version": system.parse_windows_version,
+    "ver": system.parse_ver,
     "long paths": system.parse_long_paths,
     "cgroup": container.parse_cgroup,
     "init": container.parse_init_environment,

@@ -18,6 +18,7 @@ from dreamboot.machine.probes.system import (
     FILE_SYSTEM,
     parse_libc,
     parse_long_paths,
+    parse_ver,
     parse_windows_version,
 )
 from dreamboot.machine.survey import survey
@@ -107,6 +108,14 @@ def test_windows_10_and_8() -> None:
 )
 def test_long_paths(text: str, allowed: object) -> None:
     assert parse_long_paths(text) is allowed
+
+
+def test_without_the_registry_the_command_interpreter_tells() -> None:
+    programs = {"cmd /c ver": "\r\nMicrosoft Windows [Version 10.0.22631.4317]\r\n"}
+    machine = find(FakeHost(system="windows", programs=programs), "system")
+    assert (machine.os_version, machine.distribution) == ("10.0.22631", "Windows 11")
+    assert parse_ver("Microsoft Windows [versi\u00f3n 10.0.19045.3]")["distribution"] == "Windows 10"
+    assert parse_ver("nothing") == {"os_version": "", "distribution": ""}
 
 
 def test_an_x64_process_on_arm_sees_the_machine() -> None:

@@ -87,8 +87,12 @@ def parse_os_release(text: str) -> Dict[str, str]:
 
 def _windows(asking: Asking) -> Facts:
     current, files = asking.together([partial(query, asking, CURRENT_VERSION), partial(query, asking, FILE_SYSTEM)])
+    told = parse_windows_version(current or "")
+    if not told["os_version"]:
+        # Where an administrator forbids registry tools, the command interpreter still says what it runs on.
+        told = parse_ver(asking.run("cmd", "/c", "ver").stdout)
     return {
-        **parse_windows_version(current or ""),
+        **told,
         "arch": windows_architecture(asking.environ),
         "long_paths": parse_long_paths(files or ""),
     }
@@ -111,6 +115,16 @@ def parse_windows_version(text: str) -> Facts:
         "os_version": f"{version}.{build}" if version and build else build,
         "distribution": f"{product} {shown}".strip(),
     }
+
+
+def parse_ver(text: str) -> Facts:
+    """ "Microsoft Windows [Version 10.0.22631.4317]" (the word for version is translated) → version and name."""
+    match = re.search(r"\b(\d{1,3}\.\d{1,3}\.(\d{1,6}))", text)
+    if match is None:
+        return {"os_version": "", "distribution": ""}
+    release = {"10.0": "11" if int(match.group(2)) >= WINDOWS_11_BUILD else "10", "6.3": "8.1", "6.1": "7"}
+    name = release.get(".".join(match.group(1).split(".")[:2]), "")
+    return {"os_version": match.group(1), "distribution": f"Windows {name}".strip()}
 
 
 def parse_long_paths(text: str) -> Optional[bool]:
