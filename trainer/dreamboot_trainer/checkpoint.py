@@ -33,13 +33,17 @@ class Saved:
 
 @dataclass(slots=True)
 class State:
-    """What changes during training. `facts` must be equal for a run to go on (photos, settings)."""
+    """What changes during training. `facts` must be equal for a run to go on (photos, settings).
+
+    `scaler` is torch's gradient scaler, which training in fp16 has.
+    """
 
     weights: Mapping[str, torch.nn.Parameter]
     optimizer: Any
     schedule: Any
     facts: dict[str, Any]
     average: Average | None = None
+    scaler: Any = None
 
 
 def complete(folder: Path) -> tuple[Saved, ...]:
@@ -68,7 +72,10 @@ def save(folder: Path, step: int, state: State, limit: int) -> Saved:
         save_file(tensors, partial / _WEIGHTS)
         if state.average is not None:
             save_file({name: tensor.cpu() for name, tensor in state.average.shadow.items()}, partial / _AVERAGE)
-        torch.save({"optimizer": optimizer, "schedule": state.schedule.state_dict()}, partial / _OPTIMIZER)
+        rest = {"optimizer": optimizer, "schedule": state.schedule.state_dict()}
+        if state.scaler is not None:
+            rest["scaler"] = state.scaler.state_dict()
+        torch.save(rest, partial / _OPTIMIZER)
         content = {"schema": SCHEMA, "step": step, "facts": state.facts}
         (partial / _STATE).write_text(json.dumps(content, indent=1), encoding="utf-8")
     _forget(folder, limit)
@@ -95,6 +102,8 @@ def load(saved: Saved, state: State) -> None:
                     state.average.shadow[name].copy_(tensor)
         state.optimizer.load_state_dict(rest["optimizer"])
         state.schedule.load_state_dict(rest["schedule"])
+        if state.scaler is not None:
+            state.scaler.load_state_dict(rest["scaler"])
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise TrainerError(
             mismatch(

@@ -107,7 +107,7 @@ def read_config(options: argparse.Namespace) -> tuple[Config, Path]:
     from dreamboot_trainer.config_read import read
 
     flags = [f"{key.name}={value}" for key in keys() if (value := getattr(options, key.name, None)) is not None]
-    config = read(options.config, [*options.overrides, *flags])
+    config = read(options.config, [*options.overrides, *flags], options.recipe)
     if config.output.output_dir:
         return config, Path(config.output.output_dir).expanduser()
     return config, options.config.resolve().parent if options.config else Path.cwd()

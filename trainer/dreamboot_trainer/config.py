@@ -192,6 +192,9 @@ class Output:
 
     output_dir: str = option("", "The run folder; empty means the folder of config.toml.")
     save_precision: str = option("fp16", "Number format of the saved model.", choices=("fp16", "bf16", "fp32"))
+    report_to: str = option(
+        "none", "Where else to send the numbers of each step.", choices=("none", "tensorboard", "wandb")
+    )
     save_original: bool = option(
         default=True, text="Also write model.safetensors in the original layout for other programs."
     )

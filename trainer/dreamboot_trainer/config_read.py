@@ -12,6 +12,7 @@ from typing import Any
 
 from dreamboot_trainer.config import SCHEMA, SECTIONS, Concept, Config, Key, keys, keys_of
 from dreamboot_trainer.problems import Problem, TrainerError
+from dreamboot_trainer.recipes import recipes
 
 Table = dict[str, dict[str, Any]]
 
@@ -36,15 +37,17 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
 }
 
 
-def read(path: Path | None, overrides: Iterable[str] = ()) -> Config:
+def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> Config:
     """The Config from a file (or all defaults) and `key=value` texts; TrainerError lists every fault found.
 
-    Relative paths in a file are relative to the file's folder; those in overrides to the working directory.
+    A recipe's settings come first: the file's and the texts' win over them. Relative paths in a file are relative to the file's folder; those in overrides to the working directory.
     """
     faults: list[Problem] = []
     table = _load(path) if path else {}
     if path:
         _anchor(table, path.resolve().parent)
+    if recipe:
+        _under(table, _load(_recipe(recipe)))
     for text in overrides:
         _override(table, text, faults)
     config = build(table, faults)
@@ -153,6 +156,22 @@ def _load(path: Path) -> dict[str, Any]:
                 hint="Text values need quotes, and a Windows path needs 'single quotes' or doubled backslashes.",
             )
         ) from error
+
+
+def _recipe(name: str) -> Path:
+    known = recipes()
+    if name not in known:
+        raise TrainerError(_wrong("recipe", "one of " + ", ".join(known), name))
+    return known[name]
+
+
+def _under(table: dict[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Add what the recipe says and the table does not."""
+    for section, content in recipe.items():
+        own = table.setdefault(section, {})
+        if isinstance(own, dict):
+            for name, value in content.items():
+                own.setdefault(name, value)
 
 
 _PATHS = ("instance_data_dir", "class_data_dir", "concepts_list", "output_dir")

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dreamboot_trainer import losses, noise
+from dreamboot_trainer import losses, noise, tracking
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batch, Batches
 from dreamboot_trainer.ema import Average
@@ -64,6 +64,7 @@ def train(
         if settings.max_grad_norm:
             data["gradient_norm"] = result.norm
         events.progress("train", done, settings.max_train_steps, "steps", **data)
+        tracking.log(context, data, done)
         due = done % context.config.checkpoint.checkpointing_steps == 0 or done == settings.max_train_steps
         if due or result.interrupted:
             save(done)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,11 @@ Rows = Mapping[str, torch.Tensor]
 
 @dataclass(slots=True)
 class Pipeline:
-    """One model. `autocast` wraps every call of the denoiser outside of training."""
+    """One model. `autocast` wraps every call of the denoiser outside of training.
+
+    VAE and frozen text encoders can rest in main memory while only the denoiser is needed (0.8 GB less on the GPU for
+    SD 1.5 in float32: 84 M and 123 M weights); `resting` says that they do.
+    """
 
     family: Family
     folder: ModelFolder
@@ -34,6 +38,28 @@ class Pipeline:
     schedule: Any
     device: torch.device
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+    resting: bool = False
+
+    def rest(self) -> None:
+        """Move what training does not need to main memory. Text encoders that are trained stay."""
+        self._move(torch.device("cpu"))
+        self.resting = True
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Inside, every part is on the device."""
+        self._move(self.device)
+        try:
+            yield
+        finally:
+            if self.resting:
+                self._move(torch.device("cpu"))
+
+    def _move(self, device: torch.device) -> None:
+        frozen = (e for e in self.text.encoders if not any(p.requires_grad for p in e.parameters()))
+        for part in (self.vae, *frozen):
+            if part.device != device:
+                part.to(device)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Rows:

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
 from dreamboot_trainer import backend as backends
-from dreamboot_trainer import class_images
+from dreamboot_trainer import class_images, tracking
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.items import instance_items
@@ -31,11 +31,14 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
         precision = backends.precision(chosen, config.training.mixed_precision)
         # The last layers of a text encoder may take no part in what the family uses of it.
         unused = DistributedDataParallelKwargs(find_unused_parameters=config.training.train_text_encoder)
+        tracking.require_tracker(config.output.report_to)
         accelerator = Accelerator(
             mixed_precision=precision.value,
             cpu=chosen.NAME == "cpu",
             step_scheduler_with_optimizer=False,
             kwargs_handlers=[unused],
+            log_with=None if config.output.report_to == "none" else config.output.report_to,
+            project_dir=run / "logs",
         )
         main = bool(accelerator.is_main_process)
         events = EventLog(run / finish.EVENTS if main else None, *(listeners if main else ()))

@@ -108,3 +108,27 @@ def test_the_documentation_lists_every_key_as_it_is() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "trainer.md").read_text(encoding="utf-8")
     written = page.partition("schema --markdown` -->\n")[2].partition("<!-- end of keys -->")[0]
     assert written == markdown(), "python -m dreamboot_trainer schema --markdown"
+
+
+@pytest.mark.parametrize("name", ["face", "object", "paper", "small-card", "style"])
+def test_a_recipe_fits_the_schema_and_names_its_source(name: str) -> None:
+    from dreamboot_trainer.recipes import recipes
+
+    assert "ource" in recipes()[name].read_text().split("[")[0] or "paper" in recipes()[name].read_text().split("[")[0]
+    assert read(None, recipe=name) != Config()
+
+
+def test_every_recipe_is_tested() -> None:
+    from dreamboot_trainer.recipes import recipes
+
+    assert list(recipes()) == ["face", "object", "paper", "small-card", "style"]
+
+
+def test_the_file_wins_over_the_recipe_and_the_flag_over_both(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[training]\nmax_train_steps = 5\n", encoding="utf-8")
+    config = read(path, ["train_batch_size=3"], "face")
+    assert (config.training.max_train_steps, config.training.train_batch_size) == (5, 3)
+    assert config.optimizer.learning_rate == 1e-6
+    with pytest.raises(TrainerError):
+        read(None, recipe="cake")

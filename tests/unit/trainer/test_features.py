@@ -386,3 +386,43 @@ def test_the_report_shows_the_run_and_how_to_repeat_it(tiny: Path, photos: Path,
     assert "run <&>" not in page
     assert "optimizer.learning_rate</th><td>0.001" in page
     assert "--output_dir NEW_FOLDER" in page
+
+
+def test_parts_that_training_does_not_need_rest_and_wake_for_samples(tiny: Path) -> None:
+    from dreamboot_trainer import pipeline
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.model_folder import read_folder
+
+    folder = read_folder(tiny)
+    loaded = pipeline.load(family_of(folder), folder, None, torch.device("cpu"))
+    # A device that is there on every machine, holds no data, and therefore shows where a part has been put.
+    loaded.device = torch.device("meta")
+    with loaded.awake():
+        assert loaded.vae.device.type == loaded.text.encoders[0].device.type == "meta"
+    loaded = pipeline.load(family_of(folder), folder, None, torch.device("cpu"))
+    loaded.device = torch.device("meta")
+    loaded.text.encoders[0].requires_grad_(True)
+    loaded.rest()
+    assert loaded.resting
+    loaded.resting = False  # what has been on this device has no data to come back with
+    with loaded.awake():
+        assert loaded.vae.device.type == "meta"
+        assert loaded.text.encoders[0].device.type == "cpu"
+
+
+def test_a_missing_tracker_is_a_problem(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(TrainerError) as caught:
+        train(configure(tiny, photos, report_to="wandb"), tmp_path / "run")
+    assert caught.value.problem.id == "tracker-missing"
+
+
+def test_tensorboard_gets_every_step(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    train(configure(tiny, photos, report_to="tensorboard"), tmp_path / "run")
+    files = list((tmp_path / "run" / "logs").rglob("events.out.tfevents.*"))
+    assert sum(path.stat().st_size for path in files) > 500

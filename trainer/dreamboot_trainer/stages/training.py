@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from dreamboot_trainer import checkpoint, loop, optim, sample
+from dreamboot_trainer import checkpoint, loop, optim, sample, tracking
 from dreamboot_trainer.backend import Choice
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batches
@@ -30,12 +30,14 @@ def train(
     trainable = prepared.method.attach(pipeline, config)
     if config.training.gradient_checkpointing:
         trainable.save_memory()
+    if config.data.cache_latents:
+        pipeline.rest()
     trained = trainable.trained()
     optimizer, choice = optim.build(_groups(context, trainable), config.optimizer, context.accelerator.device.type)
     schedule = optim.schedule(optimizer, config.optimizer, config.training.max_train_steps)
     wrapped, wrapped_optimizer = context.accelerator.prepare(trainable, optimizer)
     average = Average(trained, config.training.ema_decay) if config.training.use_ema else None
-    state = checkpoint.State(trained, optimizer, schedule, _facts(context, items), average)
+    state = checkpoint.State(trained, optimizer, schedule, _facts(context, items), average, context.accelerator.scaler)
     first = _resume(context, state)
     context.events.started(
         "train",
@@ -46,6 +48,7 @@ def train(
         optimizer=choice.value,
         trainable_parameters=sum(parameter.numel() for parameter in trained.values()),
     )
+    tracking.start(context)
     if first == 0:
         _sample(context, prepared, 0, None)
     training = loop.Training(trainable, wrapped, wrapped_optimizer, schedule, batches, average)
@@ -57,6 +60,7 @@ def train(
 
     loop.train(context, training, first, after_step, lambda step: _checkpoint(context, state, step))
     after_step(last)
+    tracking.finish(context)
     context.events.finished("train")
     return average
 
@@ -110,7 +114,7 @@ def _sample(context: Context, prepared: Prepared, step: int, average: Average | 
     """The grid of this step, unless it is there: by the main process, with averaged weights if there are some."""
     path, config = grid_path(context.run, step), context.config
     if context.main and config.sampling.num_validation_images and not path.is_file():
-        with average.applied() if average else nullcontext():
+        with average.applied() if average else nullcontext(), prepared.pipeline.awake():
             grid = sample.make_grid(
                 prepared.pipeline, config.sampling, prepared.prompts, config.data.resolution, f"step {step}"
             )
