@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, Optional, Protocol, Sequence, Tuple, Union
+from typing import Generator, Iterator, Optional, Protocol, Sequence, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for

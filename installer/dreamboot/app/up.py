@@ -55,7 +55,7 @@ def up(context: Context, subject: Subject, wish: Wish, name: str = DEFAULT) -> I
             machine, plan = item
     if machine is None or plan is None:
         raise RuntimeError("planning ended without a plan")
-    order = order_for(context, plan, name)
+    order = order_for(context, plan, name, wish=wish)
     layout = Layout(home=context.home)
     settings = run_settings(subject, plan)
     folder = run_folder(layout, subject, settings)

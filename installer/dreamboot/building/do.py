@@ -51,25 +51,26 @@ def _files(site: Site) -> Tuple[lock.LockedFile, ...]:
 
 def _do_fetch(site: Site) -> Iterator[Event]:
     installed = _files(site)
-    files: List[lock.LockedFile] = [*installed, *patches.wheel_files(site)]
+    files = [*installed, *patches.wheel_files(site)]
     missing = fetching.missing_files(site.layout, files)
-    to_fetch = sum(fetching.size_of(file) for file in missing)
-    unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in installed)
-    message = f"{to_fetch / 1e6:.0f} MB in {len(missing)} files"
-    yield Event(kind=EventKind.STARTED, stage="fetch", message=message, data={"bytes": to_fetch})
-    if not site.host.list_dir(site.layout.uv_cache / "archive-v0"):
-        space.require_space(
-            site.host,
-            (
-                space.Need(path=site.layout.wheels, purpose="downloads", bytes=to_fetch),
-                space.Need(path=site.environment.root, purpose="the environment", bytes=unpacked),
-            ),
-        )
-    elif to_fetch:
-        space.require_space(site.host, (space.Need(path=site.layout.wheels, purpose="downloads", bytes=to_fetch),))
     if site.order.offline and missing:
         raise DreambootError(_offline(missing))
-    yield from _fetch_anywhere(site, files)
+    missing = fetching.with_sizes(missing, site.order.access)
+    to_fetch = sum(fetching.size_of(file) for file in missing)
+    message = f"{to_fetch / 1e6:.0f} MB in {len(missing)} files"
+    yield Event(kind=EventKind.STARTED, stage="fetch", message=message, data={"bytes": to_fetch})
+    # Wheels that uv has unpacked once are linked; which those are only uv knows. New ones are unpacked for sure.
+    unpacked_before = bool(site.host.list_dir(site.layout.uv_cache / "archive-v0"))
+    to_unpack = missing if unpacked_before else fetching.with_sizes(installed, site.order.access)
+    unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in to_unpack)
+    space.require_space(
+        site.host,
+        (
+            space.Need(path=site.layout.wheels, purpose="downloads", bytes=to_fetch),
+            space.Need(path=site.environment.root, purpose="the environment", bytes=unpacked),
+        ),
+    )
+    yield from _fetch_anywhere(site, [*filter(fetching.is_local, files), *missing])
     yield Event(kind=EventKind.FINISHED, stage="fetch", message="all files match the lock")
 
 

@@ -114,6 +114,21 @@ def local_path(url: str) -> Path:
     return Path(url2pathname(urlsplit(url).path))
 
 
+def announced(file: LockedFile, access: Access) -> int:
+    """The size that the server tells; 0 when it does not."""
+    import requests
+
+    try:
+        with session(access, file.url) as connection:
+            answer = connection.head(
+                file.url, headers={"Accept-Encoding": "identity"}, allow_redirects=True, timeout=CONNECT_SECONDS,
+                verify=verify(access, file.url),
+            )  # fmt: skip
+            return int(answer.headers.get("Content-Length") or 0) if answer.ok else 0
+    except (requests.RequestException, ValueError):
+        return 0
+
+
 def _chunks(file: LockedFile, have: int, access: Access) -> Iterator[Optional[bytes]]:
     """The bytes from `have` on; None first where the source can only start from the beginning."""
     if file.size and have >= file.size:

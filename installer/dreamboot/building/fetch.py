@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Sequence
 
 from dreamboot.building.access import Access, shown
-from dreamboot.building.download import Incomplete, WrongHash, download, hash_file, local_path
+from dreamboot.building.download import Incomplete, WrongHash, announced, download, hash_file, local_path
 from dreamboot.building.layout import Layout
 from dreamboot.building.lock import LockedFile
 from dreamboot.building.pace import STAGE, Pace
@@ -57,7 +58,7 @@ def fetch(layout: Layout, files: Sequence[LockedFile], access: Access, attempts:
         # Largest first: the long ones run beside the many small ones.
         jobs = [
             pool.submit(_fetch_one, layout, file, access, pace, attempts)
-            for file in sorted(missing, key=lambda f: -f.size)
+            for file in sorted(missing, key=lambda f: -size_of(f))
         ]
         while not _finished(jobs):
             yield pace.progress()
@@ -106,13 +107,21 @@ def check_cached(layout: Layout, file: LockedFile) -> bool:
 
 
 def size_of(file: LockedFile) -> int:
-    """Bytes of the file: as locked, or as it lies on disk where the index tells none."""
+    """Bytes of the file: as locked, as its server says, or as it lies on disk; 0 where nobody tells."""
     if file.size or not is_local(file):
-        return file.size
+        return file.size or file.announced
     try:
         return local_path(file.url).stat().st_size
     except OSError:
         return 0
+
+
+def with_sizes(files: Sequence[LockedFile], access: Access) -> List[LockedFile]:
+    """Ask the servers for the sizes that the lock does not name (PyTorch's index publishes none)."""
+    unknown = [file for file in files if not file.size and not is_local(file)]
+    with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
+        sizes = dict(zip((file.sha256 for file in unknown), pool.map(lambda file: announced(file, access), unknown)))
+    return [replace(file, announced=sizes.get(file.sha256, 0)) for file in files]
 
 
 def _finished(jobs: List[Future[None]]) -> bool:

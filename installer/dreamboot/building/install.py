@@ -16,6 +16,8 @@ def create_venv(site: Site) -> Iterator[str]:
     """Make the venv anew, empty; the target's Python is a path or a version that uv finds or downloads."""
     python = site.order.target.python_path or site.order.target.python
     venv = str(site.generation.venv)
+    # uv refuses to clear what a kill or a full disk left half made.
+    site.host.remove(site.generation.venv)
     command = [site.resolver.uv, "venv", "--python", python, "--clear", "--no-project", "--quiet", venv]
     if site.order.offline:
         command.append("--no-python-downloads")
@@ -58,22 +60,20 @@ def install_locked(site: Site, files: Sequence[LockedFile]) -> Iterator[Event]:
         yield from fetch(site.layout, files, site.order.access)
         yield from _lines(create_venv(site))
         yield from _lines(_sync(site, files))
-    site.host.remove(site.generation.stage)
     site.host.remove(site.generation.path / "uv-cache")
     site.host.remove(begun)
 
 
 def _sync(site: Site, files: Sequence[LockedFile]) -> Iterator[str]:
-    _stage_wheels(site, files)
     listing = site.generation.path / "requirements.locked.txt"
-    site.host.write_text(listing, hashed_requirements(files))
-    # Local wheels are installed from where they lie, as the resolver saw them: uv has unpacked them by that path.
-    folders = dict.fromkeys(str(cached(site.layout, file).parent) for file in files if is_local(file))
+    # Each wheel is offered from its own, lasting place: uv unpacks it once per place, and links it from then on.
+    folders = dict.fromkeys(cached(site.layout, file).parent.as_uri() for file in files)
+    offered = "".join(f"--find-links {folder}\n" for folder in folders)
+    site.host.write_text(listing, offered + hashed_requirements(files))
     python = str(site.generation.python(site.host.system))
     command = [
         site.resolver.uv, "pip", "sync", str(listing), "--python", python, "--offline", "--no-index",
-        "--find-links", str(site.generation.stage), "--require-hashes", "--strict", "--link-mode", "hardlink",
-        "--quiet", *(word for folder in folders for word in ("--find-links", folder)),
+        "--require-hashes", "--strict", "--link-mode", "hardlink", "--quiet",
     ]  # fmt: skip
     variables = dict(site.variables)
     if site.order.again:
@@ -83,15 +83,6 @@ def _sync(site: Site, files: Sequence[LockedFile]) -> Iterator[str]:
         yield from site.host.stream(command, env=variables)
     except ProgramFailed as failed:
         raise DreambootError(_not_installed(failed)) from failed
-
-
-def _stage_wheels(site: Site, files: Sequence[LockedFile]) -> None:
-    """One flat folder with all wheels under their own names, as uv reads it; links where possible, else copies."""
-    site.host.remove(site.generation.stage)
-    site.host.make_dir(site.generation.stage)
-    for file in files:
-        if not is_local(file):
-            site.host.link(cached(site.layout, file), site.generation.stage / file.filename)
 
 
 def _lines(lines: Iterator[str]) -> Iterator[Event]:

@@ -113,11 +113,6 @@ class GenerationLayout:
         return self.path / "constraints.txt"
 
     @property
-    def stage(self) -> Path:
-        """The wheels of this generation in one flat folder (links into the cache), while it is installed."""
-        return self.path / "wheels"
-
-    @property
     def journal(self) -> Path:
         """One line per finished step."""
         return self.path / "journal.jsonl"

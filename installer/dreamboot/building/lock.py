@@ -16,13 +16,17 @@ from dreamboot.values import value
 
 @value
 class LockedFile:
-    """One wheel of a lock: where it is, its size in bytes (0 where the index tells none) and its sha256."""
+    """One wheel of a lock: where it is, its size in bytes (0 where the index tells none) and its sha256.
+
+    `announced`: the size that its server tells on asking; good for totals, not for checks.
+    """
 
     name: str
     version: str
     url: str
     sha256: str
     size: int = 0
+    announced: int = 0
 
     @property
     def filename(self) -> str:
