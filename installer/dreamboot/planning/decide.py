@@ -107,7 +107,7 @@ def _how_to_use(left: Tuple[Card, ...]) -> str:
     flags = " ".join(f"--gpu {card.gpu.index}" for card in left)
     return (
         f"{names}: no torch build has code for it together with the chosen GPU. "
-        f"Use it from an environment of its own: dreamboot build --name second {flags}"
+        f"Use it from an environment of its own: dreamboot build --env second {flags}"
     )
 
 
