@@ -37,12 +37,27 @@ except Exception:
     import torchvision.transforms
 out = open(os.environ["BENCH_STEPS"], "a")
 def log(self, values, step=None, log_kwargs=None):
-    out.write(json.dumps([time.time(), step, values["loss"]]) + "\\n")
+    out.write(json.dumps([time.time(), time.process_time(), values["loss"]]) + "\\n")
     out.flush()
 accelerate.Accelerator.log = log
 script = sys.argv[1]
 sys.argv = sys.argv[1:]
 runpy.run_path(script, run_name="__main__")
+"""
+
+# The same for ours, at the event that it writes for a step.
+OURS = """
+import json, os, sys, time
+from dreamboot_trainer import cli, events
+out = open(os.environ["BENCH_STEPS"], "a")
+progress = events.EventLog.progress
+def log(self, stage, *counts, **data):
+    progress(self, stage, *counts, **data)
+    if stage == "train":
+        out.write(json.dumps([time.time(), time.process_time(), data["loss"]]) + "\\n")
+        out.flush()
+events.EventLog.progress = log
+sys.exit(cli.main(sys.argv[1:]))
 """
 
 STAND_IN = """
@@ -81,14 +96,14 @@ class Normalize:
 class Measured:
     """One run: seconds to the end of the first step, steps per second after it, peak resident MiB, losses by step.
 
-    `total` and `cpu`: wall-clock and processor seconds of the whole run; the latter do not depend on other programs.
+    Twice: by the clock, and (`cpu_`) by the processor time of the process, which other programs hardly disturb.
     """
 
     first_step: float
     rate: float
+    cpu_first_step: float
+    cpu_rate: float
     peak: float
-    total: float
-    cpu: float
     losses: tuple[float, ...]
 
 
@@ -131,6 +146,7 @@ def prepare(work: Path, options: argparse.Namespace) -> None:
     config.write_text(json.dumps({"architectures": ["CLIPTextModel"], **json.loads(config.read_text())}))
     options.photos = options.photos or demo.PHOTOS_DIR
     (work / "peer.py").write_text(PEER)
+    (work / "ours.py").write_text(OURS)
     package = work / "stand_in" / "torchvision"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -157,9 +173,7 @@ def peer(work: Path, options: argparse.Namespace, seed: int) -> Measured:
     }  # fmt: skip
     command = [sys.executable, str(work / "peer.py"), str(options.peer), "--with_prior_preservation", "--center_crop"]
     command += [f"--{name}={value}" for name, value in flags.items()]
-    usage = timed(command, work, {"BENCH_STEPS": str(steps), "BENCH_STAND_IN": str(work / "stand_in")})
-    rows = [json.loads(line) for line in steps.read_text().splitlines()]
-    return measured(usage, [row[0] for row in rows], [row[2] for row in rows])
+    return measured(steps, *timed(command, work, {"BENCH_STEPS": str(steps), "BENCH_STAND_IN": str(work / "stand_in")}))
 
 
 def ours(work: Path, options: argparse.Namespace, seed: int, *extra: str) -> Measured:
@@ -173,12 +187,10 @@ def ours(work: Path, options: argparse.Namespace, seed: int, *extra: str) -> Mea
         "learning_rate": options.rate, "max_train_steps": options.steps, "seed": seed, "num_validation_images": 0,
         "mixed_precision": "no", "device": "cpu", "save_original": "false",
     }  # fmt: skip
-    command = [sys.executable, "-m", "dreamboot_trainer", "train"]
+    command = [sys.executable, str(work / "ours.py"), "train"]
     command += [f"--{name}={value}" for name, value in flags.items()] + list(extra)
-    usage = timed(command, work, {"PYTHONPATH": str(TRAINER)})
-    rows = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    rows = [row for row in rows if row["event"] == "progress" and row["stage"] == "train"]
-    return measured(usage, [row["time"] for row in rows], [row["data"]["loss"] for row in rows])
+    steps = work / f"{run.name}.jsonl"
+    return measured(steps, *timed(command, work, {"PYTHONPATH": str(TRAINER), "BENCH_STEPS": str(steps)}))
 
 
 def ours_plain(work: Path, options: argparse.Namespace, seed: int) -> Measured:
@@ -186,8 +198,8 @@ def ours_plain(work: Path, options: argparse.Namespace, seed: int) -> Measured:
     return ours(work, options, seed, "--cache_latents=false")
 
 
-def timed(command: list[str], work: Path, environment: dict[str, str]) -> tuple[float, float, float, float]:
-    """Start and end (Unix seconds), peak resident MiB and processor seconds of a command. Its output is kept in a file."""
+def timed(command: list[str], work: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """When a command was started (Unix seconds) and its peak resident MiB. Its output is kept in a file."""
     with (work / "output.txt").open("w") as output:
         started = time.time()
         process = os.posix_spawn(
@@ -197,25 +209,34 @@ def timed(command: list[str], work: Path, environment: dict[str, str]) -> tuple[
         _, status, usage = os.wait4(process, 0)
     if status:
         sys.exit(f"{command} failed:\n{(work / 'output.txt').read_text()[-3000:]}")
-    return started, time.time(), usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+    return started, usage.ru_maxrss / 1024
 
 
-def measured(usage: tuple[float, float, float, float], times: list[float], losses: list[float]) -> Measured:
+def measured(steps: Path, started: float, peak: float) -> Measured:
     """Steps per second from the first step's end to the last one's."""
-    started, ended, peak, cpu = usage
-    rate = (len(times) - 1) / (times[-1] - times[0])
-    return Measured(times[0] - started, rate, peak, ended - started, cpu, tuple(losses))
+    rows = [json.loads(line) for line in steps.read_text().splitlines()]
+    times, processor, losses = zip(*rows, strict=True)
+    count = len(rows) - 1
+    return Measured(
+        first_step=times[0] - started,
+        rate=count / (times[-1] - times[0]),
+        cpu_first_step=processor[0],
+        cpu_rate=count / (processor[-1] - processor[0]),
+        peak=peak,
+        losses=losses,
+    )
 
 
 def report(results: dict[str, list[Measured]]) -> None:
     """Medians, ratios to the peer, and the difference of the mean losses in standard errors."""
     base = results["diffusers"]
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}")
-    print("| | first step after | steps/s | peak memory | whole run | CPU | mean loss |")
+    print("| | first step after | steps/s | CPU s to first step | steps per CPU s | peak memory | mean loss |")
     print("|---|---|---|---|---|---|---|")
+    columns = (("first_step", "s"), ("rate", ""), ("cpu_first_step", "s"), ("cpu_rate", ""), ("peak", "MiB"))
     for kind, runs in results.items():
         cells = []
-        for name, unit in (("first_step", "s"), ("rate", ""), ("peak", "MiB"), ("total", "s"), ("cpu", "s")):
+        for name, unit in columns:
             value, other = (statistics.median(getattr(run, name) for run in group) for group in (runs, base))
             cells.append(f"{value:.2f} {unit} ({value / other:.2f} x)")
         mean, error = mean_and_error(runs)

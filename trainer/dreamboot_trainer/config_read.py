@@ -40,7 +40,8 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
 def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> Config:
     """The Config from a file (or all defaults) and `key=value` texts; TrainerError lists every fault found.
 
-    A recipe's settings come first: the file's and the texts' win over them. Relative paths in a file are relative to the file's folder; those in overrides to the working directory.
+    A recipe's settings come first: the file's and the texts' win over them. Relative paths in a file are relative to
+    the file's folder; those in overrides to the working directory.
     """
     faults: list[Problem] = []
     table = _load(path) if path else {}

@@ -426,3 +426,17 @@ def test_tensorboard_gets_every_step(tiny: Path, photos: Path, tmp_path: Path) -
     train(configure(tiny, photos, report_to="tensorboard"), tmp_path / "run")
     files = list((tmp_path / "run" / "logs").rglob("events.out.tfevents.*"))
     assert sum(path.stat().st_size for path in files) > 500
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [("a photo of sks dog", ""), ("a photo of red dog", "red"), ("a photo of a dog", ""), ("a photo of zwxqy dog", "")],
+)
+def test_a_token_that_means_something_is_noticed(prompt: str, expected: str) -> None:
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
+
+    from dreamboot_trainer import demo
+    from dreamboot_trainer.stages.prepare import common_identifier
+
+    tokenizer = CLIPTokenizer.from_pretrained(demo.MODEL_DIR / "tokenizer")
+    assert common_identifier(tokenizer, prompt, "a photo of a dog") == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dreamboot_trainer import backend as backends
 from dreamboot_trainer import sample
@@ -17,6 +18,8 @@ from dreamboot_trainer.pipeline import Pipeline, load
 from dreamboot_trainer.problems import TrainerError, mismatch
 
 CONVERTED = "base_model"
+_COMMON = 40000
+"""Of CLIP's 49,408 tokens: `dog` is 1,929, `sks` 48,136, `ohwx` 47,993."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,12 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
     found = subjects(config, context.run)
     prompts = sample.prompts_of(config.sampling, [p for s in found for p in (s.instance_prompt, s.class_prompt)])
     warn_of_long_prompts(context, pipeline, (*prompts, *(subject.instance_prompt for subject in found)))
+    for subject in found:
+        word = common_identifier(pipeline.text.tokenizers[0], subject.instance_prompt, subject.class_prompt)
+        if word:
+            context.events.line(
+                "prepare", f"'{word}' already means something to the model; a rare word such as sks learns faster"
+            )
     context.events.finished("prepare")
     return Prepared(pipeline, method, found, prompts)
 
@@ -57,6 +66,19 @@ def warn_of_long_prompts(context: Context, pipeline: Pipeline, prompts: Sequence
         lost = pipeline.family.text.too_long(pipeline.text, prompt)
         if lost:
             context.events.line("prepare", f"The last {lost} tokens of this prompt are cut off: {prompt}")
+
+
+def common_identifier(tokenizer: Any, instance_prompt: str, class_prompt: str) -> str:
+    """The word that names the subject where the model knows it well; empty where one of the new words is rare.
+
+    CLIP's tokens are numbered by how common they are: a word that is one token with a low number is a common word.
+    """
+    ours = [word for word in instance_prompt.lower().split() if word not in class_prompt.lower().split()]
+    if not ours or not class_prompt or len(tokenizer) < _COMMON:
+        return ""
+    ids = [tokenizer(word, add_special_tokens=False).input_ids for word in ours]
+    common = [len(found) == 1 and found[0] < _COMMON for found in ids]
+    return ours[0] if all(common) else ""
 
 
 def require_processes(context: Context) -> None:
