@@ -78,8 +78,10 @@ def _schema_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _config_arguments(parser: argparse.ArgumentParser) -> None:
     from dreamboot_trainer.config import keys
+    from dreamboot_trainer.recipes import recipes
 
     parser.add_argument("--config", type=Path, help="config.toml of the run")
+    parser.add_argument("--recipe", default="", choices=tuple(recipes()), help="start from the settings of a recipe")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="change one key"
     )
