@@ -1,6 +1,6 @@
 """The hub's cache and accelerate's configuration, which every environment of a user shares."""
 
-# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH114, PTH118 - strings, not Path objects: thousands of files are looked at in a second
+# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH114, PTH118, PTH120 - strings, not Path objects: thousands of files are looked at in a second
 
 from __future__ import annotations
 

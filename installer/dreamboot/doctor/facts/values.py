@@ -16,7 +16,7 @@ NOT_ASKED = "not asked"
 class Target:
     """The Python that is examined. `kind`: venv, uv-venv, conda, store, portable or system.
 
-    `site` are the folders that packages come from, in the order of sys.path; `own_site` those of the environment itself.
+    `site`: the folders that packages come from, in the order of sys.path; `own_site`: those of the environment itself.
     `base`: the interpreter that a virtual environment was made from, `base_missing` when it is gone.
     """
 

@@ -253,6 +253,7 @@ SYMPTOMS = (
             "the package flash_attn seems to be not installed",
             "No module named 'flash_attn'",
             "FlashAttention only supports Ampere GPUs or newer",
+            "No available kernel. Aborting execution",
             "No module named 'sageattention'",
         ),
         what="flash-attn was asked for and can't be used here.",

@@ -103,6 +103,7 @@ SYMPTOMS = (
             "libtorch_{part}.so: cannot open shared object file",
             "libc10.so: cannot open shared object file",
             "Failed to load PyTorch C extensions",
+            "module 'torch' has no attribute '<__version__|nn|Tensor|tensor|cuda|device|no_grad|float16|float32|load|save|_C>'",
             "No module named 'torch._C'",
         ),
         when=lambda captures, log: "part" not in captures or _own_part_of_torch(captures, log),

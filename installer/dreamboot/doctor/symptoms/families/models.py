@@ -235,7 +235,6 @@ SYMPTOMS = (
             "Error no file named {name:any} found in directory",
             "no file named model_index.json",
             "does not appear to have a file named",
-            "is not a valid model identifier or a path",
             "Unable to load weights from checkpoint file",
             "Unable to load weights from pytorch checkpoint file",
             "but no such modeling files are available",

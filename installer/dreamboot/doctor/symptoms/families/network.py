@@ -46,6 +46,7 @@ SYMPTOMS = (
             "Invalid user token",
             "RepositoryNotFoundError",
             "Repository Not Found for url",
+            "is not a valid model identifier listed on",
             "Token is required",
             "LocalTokenNotFoundError",
             "Invalid credentials in Authorization header",

@@ -132,6 +132,8 @@ SYMPTOMS = (
         signs=(
             "num_samples should be a positive integer value, but got num_samples=0",
             "Instance images root doesn't exist",
+            "root doesn't exists",
+            "Instance data root",
             "Instance {x:any} images root doesn't exists",
             "no training images found",
             "No images found in",
