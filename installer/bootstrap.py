@@ -42,6 +42,7 @@ def main():
             "Install a 64-bit Python, then run the same command with it.",
         )
     try:
+        open_bundle(sys.argv)
         home = home_folder(sys.argv[1:])
         python = tool_python(home)
     except Failure as failure:
@@ -88,6 +89,54 @@ def home_folder(arguments):
     return os.path.join(base, "dreamboot")
 
 
+def open_bundle(words):
+    """`--offline DIR`, DIR made by `dreamboot bundle`: packages come from there alone. Takes DIR out of `words`."""
+    places = [index for index, word in enumerate(words[:-1]) if word == "--offline"]
+    folder = next((words[index + 1] for index in places if os.path.isdir(words[index + 1])), "")
+    if not folder:
+        return
+    words.remove(folder)
+    folder = os.path.abspath(folder)
+    if not os.path.isfile(os.path.join(folder, "SHA256SUMS")):
+        raise Failure(
+            "{0} is not a bundle.".format(folder), "It has no SHA256SUMS.", "Make one: dreamboot bundle -o FOLDER"
+        )
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT"):
+        os.environ.pop(name, None)
+    # pip splits this variable at spaces; a URL has none.
+    links = " ".join(file_url(os.path.join(folder, name)) for name in ("wheels", "tool"))
+    os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=links, PIP_CONFIG_FILE=os.devnull, DREAMBOOT_BUNDLE=folder)
+
+
+def file_url(path):
+    """A path as a file URL."""
+    import pathlib
+
+    return pathlib.Path(path).as_uri()
+
+
+def check_bundle(folder):
+    """Compare what the tool is made of with SHA256SUMS; the trainer's wheels are checked when they are installed."""
+    import hashlib
+
+    with open(os.path.join(folder, "SHA256SUMS"), encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split("  ", 1) for line in file if line.strip()]
+    for wanted, name in lines:
+        if name.startswith("wheels/"):
+            continue
+        try:
+            with open(os.path.join(folder, *name.split("/")), "rb") as file:
+                found = hashlib.sha256(file.read()).hexdigest()
+        except EnvironmentError as error:
+            found = str(error)
+        if found != wanted:
+            raise Failure(
+                "The bundle is damaged: {0}".format(name),
+                "Expected sha256 {0}, found {1}.".format(wanted, found),
+                "Copy the bundle again, or make a new one: dreamboot bundle -o FOLDER",
+            )
+
+
 def tool_python(home):
     """The interpreter of the tool's own environment for this pyproject and this Python, made when missing."""
     import hashlib
@@ -99,6 +148,8 @@ def tool_python(home):
     folder = os.path.join(home, "tool", key)
     python = venv_python(folder)
     if not os.path.exists(os.path.join(folder, "complete")):
+        if os.environ.get("DREAMBOOT_BUNDLE"):
+            check_bundle(os.environ["DREAMBOOT_BUNDLE"])
         build_tool(home, folder, dependencies(project.decode("utf-8")))
     return python
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
 from dreamboot.app.context import Context
-from dreamboot.app.environment import machine_with_sources, order_for, without_logins
+from dreamboot.app.environment import machine_with_sources, order_for, with_patches, without_logins
 from dreamboot.app.locking import lock_only, read_lock, with_torch_of
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
@@ -39,6 +39,7 @@ def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine,
     decision = planning.plan(machine, without_logins(wish), catalog.load())
     if isinstance(decision, Refusal):
         raise DreambootError(decision.problem, exit_code=ExitCode.REFUSED)
+    decision = with_patches(context, machine, decision)
     yield Event(kind=EventKind.STARTED, stage="plan", message=one_line(decision))
     for choice in decision.because:
         yield Event(kind=EventKind.LINE, stage="plan", message=f"{choice.topic}: {choice.value} - {choice.reason}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Optional, Sequence, Tuple
 
 from dreamboot.app.context import Context
-from dreamboot.building import generations
+from dreamboot.building import generations, pylock
 from dreamboot.building.access import HIDDEN, Access, split_login
 from dreamboot.building.layout import Layout
 from dreamboot.building.order import Order
 from dreamboot.building.sources import sources
 from dreamboot.building.target import Target, target_here
-from dreamboot.model import DreambootError, Environment, Machine, Plan, Problem, Wish
+from dreamboot.model import Choice, DreambootError, Environment, Machine, Plan, Problem, Wish
 
 if TYPE_CHECKING:
     from dreamboot.machine.index import RawIndexes
@@ -32,6 +34,7 @@ def order_for(
     raw = index.raw(context.host)
     if wish is not None and wish.index:
         raw = replace(raw, index_url=wish.index)
+    locked = locked or ("" if extra or target else bundled_lock(context, plan))
     found = sources(context.host, _with_logins(resolver_arguments(plan, raw), raw, wish))
     return Order(
         plan=plan,
@@ -56,6 +59,24 @@ def order_for(
     )
 
 
+def bundled_lock(context: Context, plan: Plan) -> str:
+    """The lock of the bundle that this call was started with (`bootstrap.py --offline DIR`), when it is the plan's."""
+    folder = context.host.environ.get("DREAMBOOT_BUNDLE", "")
+    text = context.host.read_text(Path(folder) / "pylock.toml") if folder else None
+    if text is None or plan.profile != _profile_of(context, Path(folder)):
+        return ""
+    version = pylock.versions(text).get("torch", "")
+    same = version.partition("+")[0] == plan.torch.version
+    return pylock.with_absolute_paths(text, Path(folder).absolute()) if same else ""
+
+
+def _profile_of(context: Context, folder: Path) -> str:
+    try:
+        return str(json.loads(context.host.read_text(folder / "plan.json") or "").get("profile", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
 def machine_with_sources(context: Context) -> Machine:
     """The machine to plan for; a stated one that states no package sources is given this machine's own.
 
@@ -68,6 +89,20 @@ def machine_with_sources(context: Context) -> Machine:
 
     here = detect(context.host, context.home, network=not context.offline)
     return replace(machine, sources=here.sources, indexes=here.indexes)
+
+
+def with_patches(context: Context, machine: Machine, plan: Plan) -> Plan:
+    """The plan with the patches of the shelf that are for its versions on this machine, and why."""
+    from dreamboot.patching import applicable, facts_of, names_of, shelf
+
+    versions = {**plan.packages, "torch": f"=={plan.torch.version}"}
+    verdicts = applicable(facts_of(machine, versions), shelf(context.host))
+    reasons = tuple(
+        Choice(topic="patch", value=entry.patch.name, reason=entry.patch.description)
+        for entry in verdicts
+        if entry.applies
+    )
+    return replace(plan, patches=names_of(verdicts), because=(*plan.because, *reasons))
 
 
 def without_logins(wish: Wish) -> Wish:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, Union
 
 from dreamboot.app.context import Context
+from dreamboot.app.environment import with_patches, without_logins
 from dreamboot.model import Decision, Event, ExitCode, Plan, Refusal, Report, Wish
 from dreamboot.values import to_json
 
@@ -13,8 +14,9 @@ def plan(context: Context, wish: Wish) -> Iterator[Union[Event, Report]]:
     """Ends with a report whose data is the plan, or `{"schema": 1, "refused": …}` with exit code 3."""
     from dreamboot import catalog, planning
 
-    decision = planning.plan(context.machine(), wish, catalog.load())
-    yield report(decision)
+    machine = context.machine()
+    decision = planning.plan(machine, without_logins(wish), catalog.load())
+    yield report(decision if isinstance(decision, Refusal) else with_patches(context, machine, decision))
 
 
 def report(decision: Decision) -> Report:

@@ -136,9 +136,9 @@ def _do_accelerate(site: Site) -> Iterator[Event]:
 
 
 def _do_verify(site: Site) -> Iterator[Event]:
-    yield Event(kind=EventKind.STARTED, stage="verify", message="files, imports and one training step")
+    yield Event(kind=EventKind.STARTED, stage="verify", message="every file, and that it loads and trains")
     folder = site_packages(site.generation.venv, site.host.system)
-    count = check_installed(folder, _files(site))
+    count = check_installed(folder, _files(site), lambda file: fetching.cached(site.layout, file))
     yield Event(kind=EventKind.LINE, stage="verify", message=f"{count} files are as their wheels hold them")
     variables = {**uv.clean_environment(site.host, training=True), **uv.mark(site.environment)}
     found: Dict[str, Any] = dict(verify.verify(site.host, site.order.plan, site.generation, variables))

@@ -116,7 +116,10 @@ def discard(host: Host, environment: EnvironmentLayout, number: int) -> None:
 
 
 def empty_trash(host: Host, environment: EnvironmentLayout) -> None:
-    """Remove what an interrupted removal left."""
+    """Remove what an interrupted removal, or a pointer that was being written, left. Under the environment's lock."""
+    for name in host.list_dir(environment.root):
+        if name.startswith("."):
+            host.remove(environment.root / name)
     for name in host.list_dir(environment.generations):
         if name.startswith(TRASH):
             host.remove(environment.generations / name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import zipfile
 from pathlib import Path
-from typing import Dict, Iterator, Sequence, Tuple
+from typing import Callable, Dict, Iterator, Sequence, Tuple
 
 from dreamboot.building.lock import LockedFile
 from dreamboot.model import DreambootError, Problem
@@ -20,11 +21,12 @@ def site_packages(venv: Path, system: str) -> Path:
     raise DreambootError(_differs(f"{venv} holds no Python library folder"))
 
 
-def check_installed(packages: Path, files: Sequence[LockedFile]) -> int:
+def check_installed(packages: Path, files: Sequence[LockedFile], wheel_of: Callable[[LockedFile], Path]) -> int:
     """Compare a site-packages folder with the lock; the number of files seen.
 
     Raises `DreambootError` for a distribution that is missing, of another version or not in the lock, and for a file
-    that is missing or of another size than its RECORD tells (a disk that lost power writes such files).
+    that is missing or of another size than its RECORD and its wheel tell (a disk that lost power writes such files).
+    `wheel_of`: where a locked file's wheel lies; it is asked where RECORD is wrong, as in torch 1.12.1's own wheel.
     """
     from packaging.utils import canonicalize_name
 
@@ -38,7 +40,8 @@ def check_installed(packages: Path, files: Sequence[LockedFile]) -> int:
     unknown = sorted(set(found) - set(wanted))
     if unknown:
         raise DreambootError(_differs("not in the lock: " + ", ".join(unknown)))
-    return sum(_check_files(packages, found[name][1], name) for name in wanted)
+    wheels = {str(canonicalize_name(file.name)): wheel_of(file) for file in files}
+    return sum(_check_files(packages, found[name][1], name, wheels[name]) for name in wanted)
 
 
 def _distributions(packages: Path) -> Iterator[Tuple[str, Tuple[str, Path]]]:
@@ -67,7 +70,7 @@ def _same_version(one: str, other: str) -> bool:
         return one == other
 
 
-def _check_files(packages: Path, folder: Path, name: str) -> int:
+def _check_files(packages: Path, folder: Path, name: str, wheel: Path) -> int:
     try:
         with (folder / "RECORD").open(encoding="utf-8", newline="") as record:
             rows = [row for row in csv.reader(record) if len(row) == 3]
@@ -78,9 +81,17 @@ def _check_files(packages: Path, folder: Path, name: str) -> int:
             actual = os.stat(packages / path).st_size  # noqa: PTH116 - tens of thousands of files
         except OSError as error:
             raise DreambootError(_differs(f"{name}: {path}: {error.strerror}")) from error
-        if size and int(size) != actual:
+        if size and int(size) != actual and actual != _size_in(wheel, path):
             raise DreambootError(_differs(f"{name}: {path} has {actual} bytes, its RECORD says {size}"))
     return len(rows)
+
+
+def _size_in(wheel: Path, path: str) -> int:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.getinfo(path).file_size
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return -1
 
 
 def _differs(cause: str) -> Problem:

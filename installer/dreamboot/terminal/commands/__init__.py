@@ -6,6 +6,7 @@ COMMANDS = {
     "detect": "what this machine is",
     "plan": "what would be built here, and why",
     "build": "make the environment",
+    "bundle": "pack everything for a machine without a network",
     "env": "list, show, compare, roll back, repair or remove environments",
     "patch": "list, verify, apply or revert patches",
     "train": "train with a configuration file and/or flags",
