@@ -29,7 +29,7 @@ def check(config: Config, run: Path) -> Checked:
     found = check_model(model)
     report += found
     if config.model.pretrained_vae_name_or_path:
-        report += check_vae(Path(config.model.pretrained_vae_name_or_path))
+        report += check_vae(Path(config.model.pretrained_vae_name_or_path).expanduser(), model)
     if not found.problems:
         report += check_space(config, model, run)
     return report

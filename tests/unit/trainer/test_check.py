@@ -136,6 +136,23 @@ def test_model_without_weights(model: Path, pictures: Path, tmp_path: Path) -> N
     assert found(model, pictures, tmp_path / "run") == ["model-without-text-encoder"]
 
 
+def test_a_vae_that_does_not_fit(model: Path, pictures: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(model / "vae", tmp_path / "vae"))
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "latent_channels": 16}))
+    settings = {"pretrained_vae_name_or_path": other}
+    assert found(model, pictures, tmp_path / "run", **settings) == ["model-vae-mismatch"]
+    shutil.copy(other / "config.json", model / "vae" / "config.json")
+    assert found(model, pictures, tmp_path / "run") == ["model-vae-mismatch"]
+
+
+def test_a_vae_without_config(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "vae").mkdir()
+    assert found(model, pictures, tmp_path / "run", pretrained_vae_name_or_path=tmp_path / "vae") == [
+        "model-without-vae"
+    ]
+
+
 def test_model_of_a_wrong_class(model: Path, pictures: Path, tmp_path: Path) -> None:
     text = (model / "model_index.json").read_text().replace("StableDiffusionPipeline", "AudioLDMPipeline")
     (model / "model_index.json").write_text(text)

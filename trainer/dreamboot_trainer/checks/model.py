@@ -8,7 +8,7 @@ from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.checks.pickles import check_pickle
 from dreamboot_trainer.families import Component, Family, family_of
 from dreamboot_trainer.model_folder import SINGLE_FILES, ModelFolder, read_folder, tensor_shapes, weight_files
-from dreamboot_trainer.problems import Problem, TrainerError
+from dreamboot_trainer.problems import Problem, TrainerError, mismatch
 
 
 def check_model(path: Path) -> Checked:
@@ -25,15 +25,17 @@ def check_model(path: Path) -> Checked:
 def check_folder(folder: ModelFolder, family: Family) -> Checked:
     """Every component that the family needs is there, of the right class, with whole weight files."""
     faults = [fault for component in family.components for fault in _component(folder, component)]
-    return Checked(problems=tuple(faults))
+    return Checked(problems=tuple(faults) or _channels(folder))
 
 
-def check_vae(path: Path) -> Checked:
-    """A folder with a VAE of its own."""
-    config = path / "config.json"
-    if not config.is_file():
+def check_vae(path: Path, model: Path) -> Checked:
+    """A VAE in a folder of its own, for the model in the folder `model`."""
+    if not (path / "config.json").is_file():
         return Checked(problems=(_incomplete(path, "vae", "config.json", "none"),))
-    return Checked(problems=tuple(_weights(path, "vae")))
+    faults = tuple(_weights(path, "vae"))
+    if faults or not model.is_dir():
+        return Checked(problems=faults)
+    return Checked(problems=_channels(read_folder(model, {"vae": path})))
 
 
 def _single_file(path: Path) -> Checked:
@@ -67,6 +69,22 @@ def _component(folder: ModelFolder, component: Component) -> list[Problem]:
     if component.name not in folder.configs:
         return [_incomplete(folder.path, component.name, f"{component.name}/config.json", "no such file")]
     return _weights(place, component.name)
+
+
+def _channels(folder: ModelFolder) -> tuple[Problem, ...]:
+    """The UNet must take as many channels as the VAE makes."""
+    made, taken = folder.config("vae").get("latent_channels", 4), folder.config("unet").get("in_channels", 4)
+    if made == taken:
+        return ()
+    return (
+        mismatch(
+            "model-vae-mismatch",
+            f"The VAE in {folder.part('vae')} does not fit the UNet in {folder.part('unet')}.",
+            f"latents of {taken} channels",
+            f"{made} channels",
+            "--set pretrained_vae_name_or_path=FOLDER, with a VAE of the same model family",
+        ),
+    )
 
 
 def _weights(place: Path, name: str) -> list[Problem]:
