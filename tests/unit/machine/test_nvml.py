@@ -102,7 +102,7 @@ def test_a_driver_that_hangs_costs_seconds_not_the_answer(play) -> None:
     begun = time.monotonic()
     found = play("hang")
     assert fault_ids(found) == ["nvidia-driver-hangs"]
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 6
 
 
 def test_one_lost_gpu_leaves_the_other_usable(play) -> None:

@@ -127,12 +127,12 @@ def test_an_index_without_torch_is_reachable_all_the_same(ask, server: Server) -
 
 
 def test_an_index_that_hangs_costs_two_seconds_and_is_named(ask, server: Server) -> None:
-    server.wait = 4.0
+    server.wait = 7.0
     begun = time.monotonic()
     found = ask(RawIndexes())[SourceKind.PYTORCH_INDEX]
     assert found.reachable is False
     assert found.reason
-    assert time.monotonic() - begun < 3.8
+    assert time.monotonic() - begun < 6
 
 
 def test_nothing_listens(ask) -> None:
