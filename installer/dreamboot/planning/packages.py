@@ -14,6 +14,8 @@ from dreamboot.planning.pins import allows
 
 # The oldest releases that work together with transformers 5 (catalog: conflicts).
 _OLDEST = {"diffusers": "0.37", "transformers": "5", "accelerate": "1.10", "peft": "0.17"}
+# Each of these names ranges of the others in its metadata.
+_TIED = ("diffusers", "transformers", "accelerate", "peft", "safetensors", "tokenizers", "huggingface_hub")
 # Decided by rules or companions of their own, pins included.
 _DECIDED_ELSEWHERE = ("torch", "python", "bitsandbytes", "xformers", "torchvision")
 
@@ -44,7 +46,20 @@ def packages(chosen: Chosen, additions: Sequence[Addition]) -> Tuple[Dict[str, s
                 Choice(topic=name, value=found[name], reason=f"pip's constraint {asked} forbids the usual one")
             )
     _refuse_conflicts(found, chosen)
-    return found, reasons
+    return _loosened(found, chosen), reasons
+
+
+def _loosened(wanted: Dict[str, str], chosen: Chosen) -> Dict[str, str]:
+    """Where one of the packages that depend on each other was moved, exact pins of the others would contradict it.
+
+    They become ranges, or are left to the resolver, which knows their dependencies on each other.
+    """
+    usual = chosen.stack.packages
+    moved = {name for name in _TIED if name in usual and wanted.get(name) != usual[name]}
+    if not moved or chosen.question.wish.profile:
+        return wanted
+    loose = {name: f">={_OLDEST[name]}" if name in _OLDEST else "" for name in _TIED if name not in moved}
+    return {name: loose.get(name, text) for name, text in wanted.items() if loose.get(name, text) or name in moved}
 
 
 def _within(requirement: str, constraints: Sequence[Requirement]) -> bool:

@@ -48,7 +48,9 @@ def test_credentials_of_the_configuration_are_kept() -> None:
 
 def test_an_index_that_was_asked_for_replaces_the_configured_one() -> None:
     raw = PackageIndexes(index_url="https://mirror.example/simple")
-    found = arguments(build(SourceKind.DEFAULT_INDEX), raw, indexes=PackageIndexes(index_url="https://new.example/simple"))
+    found = arguments(
+        build(SourceKind.DEFAULT_INDEX), raw, indexes=PackageIndexes(index_url="https://new.example/simple")
+    )
     assert found == ("--default-index", "https://new.example/simple")
 
 

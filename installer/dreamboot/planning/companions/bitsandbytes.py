@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 from dreamboot.catalog.rows import BitsandbytesRelease
 from dreamboot.catalog.versions import at_least, cuda_of, numbers
-from dreamboot.model import Choice, Rejected
+from dreamboot.model import Choice, DreambootError, ExitCode, Problem, Rejected
 from dreamboot.planning.companions import Addition, Chosen
 from dreamboot.planning.pins import allows
 
@@ -33,7 +33,23 @@ def decide(chosen: Chosen) -> Addition:
             )
         refused.append(Rejected(candidate=f"{NAME} {release.version}", reason=fault, rule=NAME))
     why = refused[0].reason if refused else "no release is known"
+    pin = chosen.question.pins.get(NAME)
+    if pin is not None:
+        raise DreambootError(_pinned(str(pin), chosen, refused), exit_code=ExitCode.REFUSED)
     return Addition(because=Choice(topic=NAME, value="left out", reason=why), rejected=tuple(refused))
+
+
+def _pinned(pin: str, chosen: Chosen, refused: List[Rejected]) -> Problem:
+    """`--pin` is honoured or refused: releases that fit the pin, and why none of them works here."""
+    asked = [row for row in refused if "--pin" not in row.reason]
+    known = ", ".join(row.version for row in chosen.question.catalog.table(NAME))
+    return Problem(
+        id="bitsandbytes-does-not-fit",
+        what=f"No bitsandbytes release that satisfies --pin {pin} works beside {chosen.candidate.label}.",
+        cause="; ".join(f"{row.candidate}: {row.reason}" for row in asked)
+        or f"The catalog knows what is in the wheels of {known}, and of no release that the pin allows.",
+        hint=f"Leave --pin {pin} out: the newest release that works here is chosen",
+    )
 
 
 def _covering(chosen: Chosen) -> str:
