@@ -41,20 +41,28 @@ def doctor(context: Context, asked: Examination) -> Iterator[Union[Event, Report
         yield from _undo(context, target)
         return
     facts, findings = _diagnose(context, target, asked)
-    if asked.deep:
-        findings = (*findings, *(yield from _deep(context, facts, findings)))
     fixed: List[Dict[str, Any]] = []
     if asked.fix:
         fixed = yield from _fix(context, asked, target, findings)
         if not context.dry_run:
             facts, findings = _diagnose(context, target_of(context, asked), asked)
             fixed = [{**entry, "proven": _green(entry["id"], findings)} for entry in fixed]
+    if asked.deep:
+        # after the repair: what is tried is what is left
+        findings = worst_first((*findings, *(yield from _deep(context, facts, findings))))
     data = data_of(facts, findings, fixed)
     if asked.report is not None:
         write_report(context, asked.report, data, facts)
         data["report"] = str(asked.report)
     red = any(finding.status in RED for finding in findings)
     yield Report(command="doctor", data=data, exit_code=ExitCode.PROBLEM if red else ExitCode.DONE)
+
+
+def worst_first(findings: Sequence[Finding]) -> Tuple[Finding, ...]:
+    """In the order in which people want to read them."""
+    from dreamboot.doctor.examine import ORDER
+
+    return tuple(sorted(findings, key=lambda one: ORDER.index(one.status)))
 
 
 def target_of(context: Context, asked: Examination) -> Target:

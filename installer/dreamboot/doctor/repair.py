@@ -91,7 +91,7 @@ def take(
     action, arguments = step.arguments[0], step.arguments[1:]
     try:
         if action in ("install", "reinstall", "uninstall"):
-            for line in host.stream(_uv(target, action, arguments, offline=offline)):
+            for line in host.stream(_uv(host, target, action, arguments, offline=offline), env=_variables(host)):
                 yield Event(kind=EventKind.LINE, stage="fix", message=line)
         elif action == "remove":
             for path in arguments:
@@ -106,16 +106,48 @@ def take(
     return ""
 
 
-def _uv(target: Target, action: str, arguments: Sequence[str], *, offline: bool) -> List[str]:
+def _uv(host: Host, target: Target, action: str, arguments: Sequence[str], *, offline: bool) -> List[str]:
+    """uv's command line; pip's own index settings are translated, because uv does not read them."""
     from dreamboot.building.uv import uv_binary
 
     verb = "uninstall" if action == "uninstall" else "install"
     options = ["--python", target.python]
     if action == "reinstall":
         options += ["--reinstall", "--no-deps"]
-    if verb == "install" and offline:
-        options.append("--offline")
+    if verb == "install":
+        options += _sources(host)
+        if offline:
+            options.append("--offline")
     return [uv_binary(), "pip", verb, *options, *(word for one in arguments for word in one.split(" ") if word)]
+
+
+def _sources(host: Host) -> List[str]:
+    from dreamboot.machine import index
+
+    raw = index.raw(host)
+    found = [word for folder in raw.find_links for word in ("--find-links", folder)]
+    for url in raw.extra_index_urls:
+        found += ["--index", url]
+    if raw.extra_index_urls:
+        # pip compares the versions of all indexes; uv would take the first index that knows the name
+        found += ["--index-strategy", "unsafe-best-match"]
+    if raw.index_url:
+        found += ["--default-index", raw.index_url]
+    for name in raw.trusted_hosts:
+        found += ["--allow-insecure-host", name]
+    return [*found, *(["--no-index"] if raw.no_index else [])]
+
+
+def _variables(host: Host) -> Dict[str, str]:
+    """This process's own, with the certificate that pip is configured to trust."""
+    from dreamboot.machine import index
+
+    variables = dict(host.environ)
+    certificate = index.raw(host).certificate
+    if certificate:
+        variables["SSL_CERT_FILE"] = certificate
+    variables["UV_NO_PROGRESS"] = "1"
+    return variables
 
 
 def _put_aside(host: Host, snapshot: Path, path: Path, target: Target) -> None:

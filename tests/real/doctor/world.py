@@ -130,8 +130,6 @@ class Env:
             if key
             in ("PATH", "SSL_CERT_FILE", "PIP_FIND_LINKS", "UV_CACHE_DIR", "LANG", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
         }
-        if kept.get("PIP_FIND_LINKS"):
-            kept["UV_FIND_LINKS"] = kept.pop("PIP_FIND_LINKS")
         kept.setdefault("UV_CACHE_DIR", str(Path("~/.cache/uv").expanduser()))
         environ = {**kept, "HOME": str(self.home), **self.environ}
         start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from dreamboot.cli import main; sys.exit(main(sys.argv[1:]))"
