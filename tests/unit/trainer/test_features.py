@@ -440,3 +440,25 @@ def test_a_token_that_means_something_is_noticed(prompt: str, expected: str) -> 
 
     tokenizer = CLIPTokenizer.from_pretrained(demo.MODEL_DIR / "tokenizer")
     assert common_identifier(tokenizer, prompt, "a photo of a dog") == expected
+
+
+def test_lora_holds_the_frozen_network_in_half_precision(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamboot_trainer.methods import lora
+
+    seen: dict[str, set[Any]] = {}
+    save = lora.save
+
+    def spying(pipeline: Any, config: Any, out: Path) -> None:
+        for name, parameter in pipeline.denoiser.named_parameters():
+            seen.setdefault("adapter" if "lora_" in name else "base", set()).add(parameter.dtype)
+        save(pipeline, config, out)
+
+    monkeypatch.setattr(lora, "save", spying)
+    exact = losses(train(configure(tiny, photos, method="lora"), tmp_path / "a"))
+    assert seen.pop("base") == {torch.float32}
+    settings = {"mixed_precision": "bf16", "train_text_encoder": False}
+    half = losses(train(configure(tiny, photos, method="lora", **settings), tmp_path / "b"))
+    assert seen == {"adapter": {torch.float32}, "base": {torch.bfloat16}}
+    assert list(half.values()) == pytest.approx(list(exact.values()), rel=0.05)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Method(Protocol):
-    """`NAME` is the value of the key `method`; `ADAPTERS` says whether peft is needed."""
+    """`NAME` is the value of the key `method`. `ADAPTERS`: peft is needed, and the model's own weights stay frozen."""
 
     NAME: str
     ADAPTERS: bool

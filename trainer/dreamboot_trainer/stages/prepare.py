@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dreamboot_trainer import backend as backends
 from dreamboot_trainer import sample
 from dreamboot_trainer.context import Context
@@ -18,6 +20,8 @@ from dreamboot_trainer.pipeline import Pipeline, load
 from dreamboot_trainer.problems import TrainerError, mismatch
 
 CONVERTED = "base_model"
+HALF = {"fp16": "float16", "bf16": "bfloat16"}
+"""What a denoiser that stays as it is is held in: half the memory. Weights that are trained are held in float32."""
 _COMMON = 40000
 """Of CLIP's 49,408 tokens: `dog` is 1,929, `sks` 48,136, `ohwx` 47,993."""
 
@@ -42,6 +46,8 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
     family = family_of(folder)
     pipeline = load(family, folder, None, device, adapters=method.ADAPTERS)
     pipeline.autocast = context.accelerator.autocast
+    if method.ADAPTERS and precision.value in HALF:
+        pipeline.denoiser.to(getattr(torch, HALF[precision.value]))
     attention = backends.attention(context.backend, config.training.attention, precision.value)
     backends.set_attention(pipeline.denoiser, attention.value)
     context.events.line("prepare", f"{family.title} on {device}")
