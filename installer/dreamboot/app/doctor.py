@@ -155,7 +155,7 @@ def _fix(
     """Show, ask, snapshot, act. What is not automatic is only shown."""
     from dreamboot.doctor import repair
 
-    steps = repair.steps_of(findings)
+    steps = repair.steps_of(findings, target)
     if not steps:
         return []
     for finding, step in steps:
@@ -181,7 +181,7 @@ def _fix(
         taken = {entry["command"] for entry in done}
         _, findings = _diagnose(context, target_of(context, asked), asked)
         # what was hidden behind the first cause shows itself now
-        steps = [(finding, step) for finding, step in repair.steps_of(findings) if step.command not in taken]
+        steps = [(finding, step) for finding, step in repair.steps_of(findings, target) if step.command not in taken]
     return done
 
 

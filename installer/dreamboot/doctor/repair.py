@@ -21,10 +21,15 @@ ROUNDS = 3
 MENDED = (Status.ERROR, Status.WARNING, Status.CRASHED)
 
 
-def steps_of(findings: Sequence[Finding]) -> List[Tuple[Finding, FixStep]]:
-    """The automatic steps of what is wrong, each command once, worst findings first."""
+def steps_of(findings: Sequence[Finding], target: Target) -> List[Tuple[Finding, FixStep]]:
+    """The automatic steps of what is wrong, each command once, worst findings first.
+
+    None for a Python that belongs to the operating system: its packages are the system's to change.
+    """
     seen = set()
-    found = []
+    found: List[Tuple[Finding, FixStep]] = []
+    if target.externally_managed:
+        return found
     for finding in findings:
         if finding.status not in MENDED:
             continue

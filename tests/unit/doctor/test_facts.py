@@ -245,3 +245,22 @@ def test_a_record_that_is_no_csv_is_no_crash(tmp_path):
         },
     )
     integrity.faults(packages.installed([str(site)]))
+
+
+def test_what_the_system_installed_is_not_judged_by_its_record(tmp_path):
+    site = tmp_path / "usr/lib/python3/dist-packages"
+    (site / "numpy-1.24.dist-info").mkdir(parents=True)
+    (site / "numpy-1.24.dist-info/METADATA").write_text("Name: numpy\nVersion: 1.24\n")
+    (site / "numpy-1.24.dist-info/RECORD").write_text("numpy/stripped.so,sha256=x,999\n")
+    assert integrity.faults(packages.installed([str(site)])) == ()
+
+
+def test_the_systems_python_is_never_changed():
+    from dreamboot.doctor.facts.values import Target
+    from dreamboot.doctor.repair import steps_of
+    from dreamboot.model import Finding, FixStep, Status
+
+    step = FixStep(command="uv pip install x", automatic=True, arguments=("install", "x"))
+    wrong = Finding(id="a", area="abi", status=Status.ERROR, fix=(step, FixStep(command="by hand")))
+    assert [one.command for _, one in steps_of((wrong,), Target())] == ["uv pip install x"]
+    assert steps_of((wrong,), Target(externally_managed=True)) == []

@@ -36,7 +36,14 @@ def faults(packages: Iterable[Package]) -> Tuple[FileFault, ...]:
     for package in packages:
         watched = package.name in WATCHED or package.name.startswith("nvidia-")
         # a distribution of the system (Debian strips libraries, conda rewrites them) keeps books of its own
-        if watched and package.record and not package.editable and package.installer in ("pip", "uv", ""):
+        systems = package.site.endswith("dist-packages") and "/local/" not in package.site
+        if (
+            watched
+            and package.record
+            and not package.editable
+            and not systems
+            and package.installer in ("pip", "uv", "")
+        ):
             fault = _check(package)
             if fault is not None:
                 found.append(fault)
