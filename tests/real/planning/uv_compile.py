@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Dict, Sequence
 
@@ -32,6 +33,8 @@ def compile_plan(plan: Plan, lines: Sequence[str], folder: Path, macos: str = ""
     command = [
         uv.find_uv_bin(), "pip", "compile", str(asked), "--config-file", str(settings(folder)), "--quiet",
         "--no-header", "--no-annotate",
+        # uv would fetch an interpreter of the wanted version, though it needs none to resolve for another platform.
+        "--no-python-downloads", "--python", sys.executable,
         "--only-binary", ":all:", "--python-version", plan.python, "--python-platform", PLATFORM[plan.platform],
         "--cache-dir", str(folder / "cache"),
     ]  # fmt: skip
