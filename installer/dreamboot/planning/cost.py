@@ -17,7 +17,7 @@ _FIXED_SECONDS = 20.0
 
 def cost(chosen: Chosen) -> Cost:
     """Download, disk and time of the whole environment; empty where the catalog has no size for the build."""
-    torch = _size(chosen, chosen.candidate.tag)
+    torch = torch_size(chosen)
     rest = _size(chosen, "packages")
     if torch is None or rest is None:
         return Cost()
@@ -26,6 +26,11 @@ def cost(chosen: Chosen) -> Cost:
     disk = rest.disk_mib + torch.disk_mib
     seconds = _FIXED_SECONDS + download / _DOWNLOAD_MIB_PER_SECOND + disk / _UNPACK_MIB_PER_SECOND
     return Cost(download_bytes=download * MIB, disk_bytes=disk * MIB, seconds=round(seconds))
+
+
+def torch_size(chosen: Chosen) -> Optional[BuildSize]:
+    """Download and disk of torch with the libraries that it pulls in; None where unknown."""
+    return _size(chosen, chosen.candidate.tag)
 
 
 def _size(chosen: Chosen, tag: str) -> Optional[BuildSize]:

@@ -6,6 +6,7 @@ from typing import List, Tuple
 
 from dreamboot.model import Choice, SourceKind
 from dreamboot.planning.companions import Chosen
+from dreamboot.planning.cost import torch_size
 from dreamboot.planning.rules.compute_capability import runs_code
 from dreamboot.planning.rules.driver import needed
 
@@ -76,10 +77,11 @@ def warnings(chosen: Chosen) -> List[str]:
     candidate, target = chosen.candidate, chosen.question.target
     found = []
     if target.device == "cpu" and candidate.tag.startswith("cu"):
+        size = torch_size(chosen)
+        big = f" of about {round(size.download_mib / 1024)} GB" if size else ""
         found.append(
             "The CPU build of torch can't be reached, so the CUDA build of the default index is used: it works on a "
-            "CPU, but is a download of about 3 GB. A CPU wheel in a find-links folder, or --torch-index with a mirror, "
-            "avoids that."
+            f"CPU, but is a download{big}. A CPU wheel in a find-links folder or a mirror (--torch-index) avoids it."
         )
     if target.device == "cuda" and candidate.kind is SourceKind.PYTORCH_INDEX and candidate.unverified:
         found.append(

@@ -94,7 +94,8 @@ def _candidates(data: Mapping[str, Any]) -> Any:
 def _grouped(rejected: List[Mapping[str, Any]]) -> List[Dict[str, Any]]:
     """Newest first; candidates that one rule rejects for the same reason share a row. Other devices' builds last."""
     rows: Dict[Any, List[str]] = {}
-    for row in sorted(reversed(rejected), key=lambda row: (row["rule"] == "device", row["rule"] != "best")):
+    newest_first = rejected[::-1]
+    for row in sorted(newest_first, key=lambda row: (row["rule"] == "device", row["rule"] != "best")):
         rows.setdefault((row["rule"], row["reason"]), []).append(row["candidate"])
     return [
         {"rule": rule, "reason": reason, "candidate": names[0] + (f" and {len(names) - 1} more" if names[1:] else "")}
