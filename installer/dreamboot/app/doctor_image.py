@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 from dreamboot.app.context import Context
 from dreamboot.model import DreambootError, ExitCode, Problem, Report
@@ -12,6 +13,7 @@ from dreamboot.values import to_json
 
 SECONDS = 120.0
 INSIDE = "/dreamboot-doctor"
+LIBRARIES = ("packaging", "cattrs", "attr", "attrs", "typing_extensions", "exceptiongroup")
 # The first Python of these that an image has is examined: ours, a trainer's, then the image's own.
 PLACES = ("/opt/dreamboot/venv/bin/python", "/opt/venv/bin/python", "/venv/bin/python", "/app/venv/bin/python")
 
@@ -49,15 +51,25 @@ def _silent(tag: str, told: str) -> Problem:
     return Problem(
         id="image-unreadable",
         what=f"The image {tag} could not be examined.",
-        cause=(told.strip().splitlines() or ["the container printed nothing"])[-1],
+        cause=next((line for line in told.splitlines() if "rror" in line), told.strip()[-300:] or "it printed nothing"),
         hint=f"docker run --rm {tag} python3 --version",
     )
 
 
-def _command(context: Context, engine: str, tag: str) -> List[str]:
-    """`docker run` with our package and `packaging` mounted; the machine is the host's, as it was detected."""
-    import packaging
+def _libraries() -> Dict[str, str]:
+    """What our code imports on this way, pure Python all of it: file or folder here → place inside."""
+    found = {}
+    for name in LIBRARIES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            origin = Path(spec.origin)
+            source = origin.parent if origin.name == "__init__.py" else origin
+            found[str(source)] = f"{INSIDE}/{source.name}"
+    return found
 
+
+def _command(context: Context, engine: str, tag: str) -> List[str]:
+    """`docker run` with our package and its few libraries mounted; the machine is the host's, as it was detected."""
     package = Path(__file__).resolve().parents[1]
     stated = context.home / "doctor-machine.json"
     if not context.dry_run:
@@ -71,8 +83,23 @@ def _command(context: Context, engine: str, tag: str) -> List[str]:
     script = f'{find}; P=${{P:-$(command -v python3 || command -v python)}}; exec $P -c "$0" $P'
     mounts = {
         str(package): f"{INSIDE}/dreamboot",
-        str(Path(packaging.__file__).parent): f"{INSIDE}/packaging",
         str(stated): f"{INSIDE}/machine.json",
     }
+    mounts.update(_libraries())
     volumes = [word for source, place in mounts.items() for word in ("-v", f"{source}:{place}:ro")]
-    return [engine, "run", "--rm", "--network", "none", *volumes, "--entrypoint", "sh", tag, "-c", script, code]
+    return [
+        engine,
+        "run",
+        "--rm",
+        "--pull",
+        "never",
+        "--network",
+        "none",
+        *volumes,
+        "--entrypoint",
+        "sh",
+        tag,
+        "-c",
+        script,
+        code,
+    ]
