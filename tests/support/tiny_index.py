@@ -69,7 +69,11 @@ def pages(packages: dict[str, dict[str, bytes]] = PACKAGES, files_at: str = "/fi
         body = wheel(name, files)
         path = f"{files_at}/{file_name(name)}"
         served[path] = body
-        link = f'<a href="{path}#sha256={hashlib.sha256(body).hexdigest()}">{file_name(name)}</a>'
+        metadata = zipfile.ZipFile(io.BytesIO(body)).read(f"{name.replace('-', '_')}-1.0.0.dist-info/METADATA")
+        served[f"{path}.metadata"] = metadata
+        beside = f'data-core-metadata="sha256={hashlib.sha256(metadata).hexdigest()}"'
+        url = f"{path}#sha256={hashlib.sha256(body).hexdigest()}"
+        link = f'<a href="{url}" {beside}>{file_name(name)}</a>'
         served[f"/simple/{name}/"] = f"<!DOCTYPE html><html><body>{link}</body></html>".encode()
     return served
 

@@ -6,11 +6,11 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
-from dreamboot.building import generations, journal
+from dreamboot.building import generations, journal, pylock
 from dreamboot.building.build import build, only_builder
 from dreamboot.building.layout import EnvironmentLayout, Layout
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem, Report
-from dreamboot.values import parse_toml, to_json
+from dreamboot.values import to_json
 
 
 def list_environments(context: Context) -> Iterator[Union[Event, Report]]:
@@ -44,12 +44,7 @@ def show(context: Context, name: str) -> Iterator[Union[Event, Report]]:
 
 def locked_versions(context: Context, environment: EnvironmentLayout, number: int) -> Dict[str, str]:
     """Name → version of everything that a generation's lock names."""
-    text = context.host.read_text(environment.generation(number).pylock) or ""
-    try:
-        packages = parse_toml(text).get("packages", ())
-    except ValueError:
-        return {}
-    return {str(package["name"]): str(package.get("version", "")) for package in packages}
+    return pylock.versions(context.host.read_text(environment.generation(number).pylock) or "")
 
 
 def diff(context: Context, one: str, other: str) -> Iterator[Union[Event, Report]]:
@@ -91,6 +86,7 @@ def find(context: Context, name: str) -> Tuple[EnvironmentLayout, int]:
 def rollback(context: Context, name: str, number: Optional[int]) -> Iterator[Union[Event, Report]]:
     """Use an earlier complete generation again: the newest before the one in use, or `number`."""
     environment = Layout(home=context.home).environment(name)
+    _require_there(context, environment)
     with only_builder(environment):
         known = generations.list_generations(context.host, environment)
         current = generations.current_number(context.host, environment)
@@ -114,24 +110,29 @@ def rollback(context: Context, name: str, number: Optional[int]) -> Iterator[Uni
 def remove(context: Context, name: str) -> Iterator[Union[Event, Report]]:
     """Remove an environment with all generations; models and runs stay."""
     environment = Layout(home=context.home).environment(name)
-    if not context.host.is_dir(environment.root):
-        raise DreambootError(
-            Problem(
-                id="environment-missing",
-                what=f"There is no environment named {name}.",
-                cause=f"{environment.root} does not exist.",
-                hint="dreamboot env list",
-            )
-        )
+    _require_there(context, environment)
     if not context.dry_run and not context.confirm(f"Remove the environment {name}? Models and runs stay."):
         yield _not_agreed(f"dreamboot env remove {name} --yes")
         return
     with only_builder(environment):
         # The pointer goes first: a removal that is cut short leaves nothing that looks usable.
         context.host.remove(environment.pointer)
-        context.host.remove(environment.generations)
+        for number in generations.numbers(context.host, environment):
+            generations.discard(context.host, environment, number)
     context.host.remove(environment.root)
     yield Report(command="env", data={"schema": 1, "removed": name}, messages=(f"Removed {name}.",))
+
+
+def _require_there(context: Context, environment: EnvironmentLayout) -> None:
+    if not context.host.is_dir(environment.root):
+        raise DreambootError(
+            Problem(
+                id="environment-missing",
+                what=f"There is no environment named {environment.name}.",
+                cause=f"{environment.root} does not exist.",
+                hint="dreamboot env list",
+            )
+        )
 
 
 def _not_agreed(command: str) -> Report:
@@ -180,7 +181,7 @@ def collect_garbage(context: Context, keep: int = 2) -> Iterator[Union[Event, Re
                 if entry.number in kept:
                     named |= _locked_hashes(context, environment, entry.number)
                 else:
-                    context.host.remove(generation.path)
+                    generations.discard(context.host, environment, entry.number)
                     freed.append(str(generation.path))
     for prefix in context.host.list_dir(layout.wheels):
         for sha256 in context.host.list_dir(layout.wheels / prefix):
@@ -192,11 +193,6 @@ def collect_garbage(context: Context, keep: int = 2) -> Iterator[Union[Event, Re
 
 
 def _locked_hashes(context: Context, environment: EnvironmentLayout, number: int) -> set[str]:
-    text = context.host.read_text(environment.generation(number).pylock) or ""
-    try:
-        packages = parse_toml(text).get("packages", ())
-    except ValueError:
-        return set()
-    return {
-        str(wheel.get("hashes", {}).get("sha256", "")) for package in packages for wheel in package.get("wheels", ())
-    }
+    generation = environment.generation(number)
+    texts = (context.host.read_text(path) or "" for path in (generation.pylock, generation.patches_pylock))
+    return {sha256 for text in texts for sha256 in pylock.hashes(text)}

@@ -83,7 +83,8 @@ def machine_with_sources(context: Context) -> Machine:
     It is from here that its packages are fetched.
     """
     machine = context.machine()
-    if context.assume is None or machine.sources:
+    stated = any(source.reachable is not None or source.torch_wheels for source in machine.sources)
+    if context.assume is None or stated:
         return machine
     from dreamboot.machine import detect
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Dict, Mapping, Optional
 
 from dreamboot.building.layout import GenerationLayout, Layout
@@ -20,14 +21,15 @@ SETTINGS = (
 def training_step(
     host: Host, layout: Layout, plan: Plan, generation: GenerationLayout, variables: Mapping[str, str]
 ) -> Optional[float]:
-    """Train one step; its seconds. None where there is no demo model, or the trainer does not run on this stack.
+    """Train one step; its seconds. None where there is nothing to train: no demo model, no diffusers.
 
-    Raises `DreambootError` with the trainer's own Problem.
+    Raises `DreambootError` with the trainer's own words.
     """
-    # Named profiles are old stacks; the trainer is written for today's libraries and Python 3.10 or newer.
+    if plan.profile:
+        return _old_step(host, plan, generation, variables)
     model = trainer.trainer_source() / "demo" / "model"
     photos = trainer.trainer_source() / "demo" / "subject" / "photos"
-    if plan.profile or not host.exists(model / "model_index.json") or not host.list_dir(photos):
+    if not host.exists(model / "model_index.json") or not host.list_dir(photos):
         return None
     folder = generation.path / "trial"
     host.remove(folder)
@@ -50,6 +52,18 @@ def training_step(
         done = host.run(trainer.direct_command(environment, arguments), timeout=SECONDS, env=inside)
     finally:
         host.remove(folder)
+    if not done.ok:
+        raise DreambootError(_failed(done.timed_out, done.stdout + "\n" + done.stderr, done.returncode))
+    return done.seconds
+
+
+def _old_step(host: Host, plan: Plan, generation: GenerationLayout, variables: Mapping[str, str]) -> Optional[float]:
+    """Named profiles are old stacks; the trainer is written for today's libraries and Python 3.10 or newer."""
+    if "diffusers" not in plan.packages:
+        return None
+    child = Path(__file__).with_name("old_step_child.py")
+    argv = [str(generation.python(host.system)), "-I", str(child)]
+    done = host.run(argv, timeout=SECONDS, env={**variables, **plan.environment})
     if not done.ok:
         raise DreambootError(_failed(done.timed_out, done.stdout + "\n" + done.stderr, done.returncode))
     return done.seconds

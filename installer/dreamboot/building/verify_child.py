@@ -13,6 +13,16 @@ import warnings
 from typing import Any, Dict
 
 
+def installed_version(name: str) -> str:
+    """What the installer noted: old releases of some packages do not tell their version themselves."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
 def main() -> None:
     """Import, read, report."""
     warnings.simplefilter("ignore")
@@ -21,7 +31,7 @@ def main() -> None:
     for name in names:
         try:
             module = importlib.import_module(name)
-            result["imports"][name] = str(getattr(module, "__version__", ""))
+            result["imports"][name] = str(getattr(module, "__version__", "") or installed_version(name))
         except BaseException as error:  # noqa: BLE001 - an import may do anything, even raise SystemExit
             result["imports"][name] = {"error": f"{type(error).__name__}: {error}"}
     torch = sys.modules.get("torch")

@@ -1,0 +1,177 @@
+"""Generations and homes: back and forth, shown, compared, repaired, removed, collected; in any folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+
+import pytest
+
+from dreamboot import host
+from dreamboot.app import env
+from dreamboot.app.context import Context
+from dreamboot.building import generations
+from dreamboot.building.build import build
+from dreamboot.building.layout import Layout
+from dreamboot.model import DreambootError, Report
+from support.tiny_index import index, order
+
+pytestmark = pytest.mark.real
+
+
+def make(layout: Layout, wanted) -> None:
+    """Build to the end."""
+    for _ in build(host.current(), layout, wanted):
+        pass
+
+
+def context(layout: Layout) -> Context:
+    """A call with --yes."""
+    return Context(host=host.current(), home=layout.home, confirm=lambda _: True, yes=True)
+
+
+def report(items) -> Report:
+    """The last thing that a use case yields."""
+    return list(items)[-1]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with index() as running:
+        yield running
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return Layout(home=tmp_path / "home")
+
+
+def smaller(url: str):
+    """The same plan without one package: another generation."""
+    wanted = order(url)
+    packages = {name: text for name, text in wanted.plan.packages.items() if name != "tiny-3"}
+    return replace(wanted, plan=replace(wanted.plan, packages=packages))
+
+
+def test_back_and_forth(layout, server):
+    make(layout, order(server.url))
+    make(layout, smaller(server.url))
+    shown = report(env.show(context(layout), "tiny")).data
+    assert shown["environment"]["generation"] == 2
+    assert "tiny-3" not in shown["packages"]
+    changed = report(env.diff(context(layout), "tiny@1", "tiny@2")).data["changed"]
+    assert changed == {"tiny-3": {"from": "1.0.0", "to": None}}
+    assert report(env.rollback(context(layout), "tiny", None)).data == {"schema": 1, "from": 2, "to": 1}
+    assert "tiny-3" in report(env.show(context(layout), "tiny")).data["packages"]
+    (listed,) = report(env.list_environments(context(layout))).data["environments"]
+    assert [(entry["number"], entry["current"], entry["complete"]) for entry in listed["generations"]] == [
+        (1, True, True), (2, False, True),
+    ]  # fmt: skip
+    with pytest.raises(DreambootError, match="no such generation"):
+        report(env.rollback(context(layout), "tiny", 7))
+    # Asked for again, the newer generation is there already: only the pointer moves.
+    make(layout, smaller(server.url))
+    assert generations.numbers(host.current(), layout.environment("tiny")) == (1, 2)
+
+
+def test_a_damaged_environment_is_noticed_and_repaired(layout, server):
+    make(layout, order(server.url))
+    path = layout.environment("tiny").generation(1).venv
+    (victim,) = path.rglob("ballast/part_7.bin")
+    # In place: the file is a link into uv's cache, so the cache is damaged with it.
+    victim.write_bytes(b"short")
+    report(env.repair(context(layout), "tiny"))
+    number = generations.in_use(host.current(), layout, "tiny").generation
+    assert number == 2
+    (mended,) = layout.environment("tiny").generation(2).venv.rglob("ballast/part_7.bin")
+    assert mended.stat().st_size > 1000
+
+
+def test_a_damaged_cache_is_not_switched_to(layout, server):
+    make(layout, order(server.url))
+    (victim,) = layout.environment("tiny").generation(1).venv.rglob("ballast/part_7.bin")
+    victim.write_bytes(b"short")
+    with pytest.raises(DreambootError) as caught:
+        make(layout, order(server.url, name="other"))
+    assert caught.value.problem.id == "environment-differs"
+    assert "part_7.bin" in caught.value.problem.cause
+    assert generations.in_use(host.current(), layout, "other") is None
+
+
+def test_a_second_environment_costs_links_and_no_downloads(layout, server):
+    make(layout, order(server.url))
+    before = {path: count for path, count in server.sent.items() if path.endswith(".whl")}
+    make(layout, order(server.url, name="other"))
+    assert {path: count for path, count in server.sent.items() if path.endswith(".whl")} == before
+    one, other = (
+        next(layout.environment(name).generation(1).venv.rglob("ballast/part_7.bin")) for name in ("tiny", "other")
+    )
+    assert one.samefile(other)
+
+
+def test_the_same_plan_and_lock_give_the_same_files(layout, server):
+    make(layout, order(server.url))
+    lock = layout.environment("tiny").generation(1).pylock.read_text()
+    make(layout, order(server.url, name="again", locked=lock))
+    assert layout.environment("again").generation(1).pylock.read_text() == lock
+    assert report(env.diff(context(layout), "tiny", "again")).data["changed"] == {}
+
+
+def test_garbage_is_what_no_kept_generation_needs(layout, server):
+    make(layout, order(server.url))
+    make(layout, smaller(server.url))
+    removed = report(env.collect_garbage(context(layout), keep=1)).data["removed"]
+    assert any(path.endswith(("generations/1", "generations\\1")) for path in removed)
+    assert not list(layout.wheels.rglob("tiny_3*.whl"))
+    assert list(layout.wheels.rglob("tiny_2*.whl"))
+    make(layout, order(server.url))
+    assert generations.in_use(host.current(), layout, "tiny").generation == 3
+
+
+def test_removed_means_gone(layout, server):
+    make(layout, order(server.url))
+    report(env.remove(context(layout), "tiny"))
+    assert not layout.environment("tiny").root.exists()
+    for use_case in (env.remove(context(layout), "tiny"), env.rollback(context(layout), "tiny", None)):
+        with pytest.raises(DreambootError):
+            report(use_case)
+    assert not layout.environment("tiny").root.exists()
+
+
+def test_pip_inside_holds_torch(layout, server):
+    """Whoever runs pip in the environment can't move torch: its own settings say so."""
+    make(layout, order(server.url))
+    generation = layout.environment("tiny").generation(1)
+    python = generation.python(host.current().system)
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--dry-run", "--no-deps"]
+    done = host.current().run(
+        [*command, "--index-url", f"{server.url}/simple", "torch==2.0"], timeout=60,
+        env={**os.environ, "PIP_CONFIG_FILE": str(generation.venv / "pip.conf")},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "constraint" in done.stdout + done.stderr
+    assert "torch==1.0.0" in generation.constraints.read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "Übung-дом-家", "x" * 60 + "/" + "y" * 60 + "/" + "z" * 60], ids=["space", "letters", "long"]
+)
+def test_any_home_works(tmp_path, server, name):
+    layout = Layout(home=tmp_path / name)
+    make(layout, order(server.url))
+    verified = json.loads((layout.environment("tiny").generation(1).path / "verified.json").read_text())
+    assert verified["imports"] == {"torch": "1.0.0", "accelerate": "1.0.0"}
+
+
+def test_a_poisoned_caller_changes_nothing(tmp_path, server, monkeypatch, layout):
+    poison = tmp_path / "poison"
+    poison.mkdir()
+    (poison / "torch.py").write_text("raise SystemExit('leaked')")
+    for variable in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "PYTHONUSERBASE"):
+        monkeypatch.setenv(variable, str(poison))
+    monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:9/none")
+    monkeypatch.setenv("UV_PROJECT_ENVIRONMENT", str(poison))
+    make(layout, order(server.url))
+    assert generations.in_use(host.current(), layout, "tiny").generation == 1
