@@ -110,7 +110,7 @@ def render(seconds: dict, outcomes: dict, false_alarms: dict, count: int) -> str
         "# The doctor against today's tools",
         "",
         f"Made by `python benchmarks/doctor.py`: the CPU training stack (torch 2.13), two runs when healthy, then {count} real faults,",
-        "every tool in the same broken environment. Two cores, shared with other work: compare columns, not absolute times.",
+        "every tool in the same broken environment. Two cores, shared with other work (load 6 to 12): compare columns, not absolute times.",
         "",
         "| tool | seconds, cold | seconds, warm | named the fault | died of it | said nothing | alarm on the healthy one |",
         "|---|---|---|---|---|---|---|",
