@@ -115,6 +115,7 @@ def require_subject(context: Context, subject: Subject) -> None:
 def run_settings(subject: Subject, plan: Plan) -> Tuple[str, ...]:
     """The run's settings as `key=value`; the subject's own win over the machine's preset, the user's over all."""
     chosen: Dict[str, Any] = dict(plan.preset.settings)
+    chosen["method"] = plan.preset.method
     if plan.preset.mixed_precision:
         chosen["mixed_precision"] = plan.preset.mixed_precision
     if subject.is_demo:
