@@ -77,11 +77,12 @@ def commands(python: str, arguments: Sequence[str], *, fast: bool) -> Tuple[Tupl
     )
     if arguments:
         return (pytest,)
+    # Two workers: most tests wait for programs that they started. A file stays on one, with what it built.
     return (
         (python, "-m", "ruff", "check", "."),
         (python, "-m", "ruff", "format", "--check", "."),
         (python, "-m", "mypy"),
-        pytest,
+        (*pytest, "-q", "-n", "2", "--dist", "loadfile", "--durations", "25"),
     )
 
 
