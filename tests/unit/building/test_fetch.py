@@ -36,12 +36,12 @@ def _quick_retries(monkeypatch):
     import tenacity
 
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_fixed(0.01))
-    monkeypatch.setattr(download, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(download, "READ_SECONDS", 1.0)
 
 
 @pytest.mark.parametrize(
     "faults",
-    [[], ["cut"], ["cut", "cut", "cut"], ["reset"], ["503", "503"], ["wrong"], ["stall:1.5"], ["cut", "wrong"]],
+    [[], ["cut"], ["cut", "cut", "cut"], ["reset"], ["503", "503"], ["wrong"], ["stall:2.5"], ["cut", "wrong"]],
 )
 @pytest.mark.parametrize("ranges", [True, False])
 def test_faults_end_in_the_right_bytes(tmp_path, faults, ranges):
@@ -50,7 +50,7 @@ def test_faults_end_in_the_right_bytes(tmp_path, faults, ranges):
         file = locked(server.url + PATH)
         events = list(fetch(layout, [file], Access()))
         assert cached(layout, file).read_bytes() == BODY
-        assert server.requests[PATH] == len(faults) + 1
+        assert server.requests[PATH] >= len(faults) + 1  # more on a machine that is too busy to read in time
     assert events[-1].done == events[-1].total == len(BODY)
     assert all(event.done <= len(BODY) for event in events)
 
