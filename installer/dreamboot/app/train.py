@@ -11,7 +11,7 @@ from dreamboot.app.environment import plan_of
 from dreamboot.building import generations
 from dreamboot.building.layout import Layout
 from dreamboot.launching import trainer
-from dreamboot.launching.follow import follow
+from dreamboot.launching.follow import UNEXPLAINED, follow
 from dreamboot.model import DreambootError, Environment, Event, EventKind, Plan, Problem, Report
 from dreamboot.values import value
 
@@ -79,9 +79,25 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
 def follow_from(
     context: Context, command: Sequence[str], variables: Dict[str, str], events: Path, log: Path
 ) -> Iterator[Event]:
-    """Start `command` and follow what it writes to `events`."""
+    """Start `command` and follow what it writes to `events`.
+
+    A trainer that died without a word of its own left a log: the cause is looked up in it, as `explain` would.
+    """
     child = context.host.spawn(command, env=variables, output=log)
-    yield from follow(context.host, child, events, log)
+    try:
+        yield from follow(context.host, child, events, log)
+    except DreambootError as error:
+        if error.problem.id != UNEXPLAINED:
+            raise
+        raise DreambootError(named(error.problem, context.host.read_bytes(log) or b"")) from error
+
+
+def named(problem: Problem, log: bytes) -> Problem:
+    """`problem`, or the cause that its log shows: what, why and next then come from the symptom."""
+    from dreamboot.doctor.symptoms import explain
+
+    causes = explain(log)
+    return causes[0].problem if causes else problem
 
 
 def write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> None:

@@ -11,6 +11,8 @@ from dreamboot.host import Host
 from dreamboot.host.base import Child
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem
 
+# The id of the Problem of a trainer that died without saying why.
+UNEXPLAINED = "trainer-died"
 POLL_SECONDS = 0.2
 # A training step on a slow machine, and then writing a checkpoint of several GB, must fit before we end it.
 GRACE_SECONDS = 180.0
@@ -108,7 +110,7 @@ def _unexplained(host: Host, code: int, log: Path) -> Problem:
     cause, hint = _death(code)
     tail = [line for line in (host.read_text(log) or "").splitlines() if line.strip()][-3:]
     return Problem(
-        id="trainer-died",
+        id=UNEXPLAINED,
         what="The trainer ended without saying why.",
         cause=f"{cause} Its last words: {' / '.join(tail)[-500:] or '(none)'}",
         hint=hint.format(log=log),
