@@ -331,8 +331,8 @@ class Plan:
     """The decided build for one machine and one wish: a value to print, save, compare and replay elsewhere.
 
     `packages`: exact or bounded requirement per distribution ("==0.42.1", ">=0.42"), torch with its local version.
-    `indexes`: where everything but torch is resolved from; `unused_folders`: find-links of it whose torch would take the
-    place of the planned one. `environment`: variables to set, reasons in `because`.
+    `indexes`: where everything but torch is resolved from; `unused_folders`: find-links of it whose torch would take
+    the place of the planned one. `environment`: variables to set, reasons in `because`.
     """
 
     python: str

@@ -178,9 +178,7 @@ def _wanted(context: Context, where: Where, names: Sequence[str]) -> Tuple[Patch
     for entry in verdicts:
         if entry.patch in picked and not entry.applies:
             what = f"The patch {entry.patch.name} is not for this environment."
-            problem = Problem(
-                id="patch-not-for-this", what=what, cause=f"{entry.reason}.", hint="dreamboot patch list"
-            )
+            problem = Problem(id="patch-not-for-this", what=what, cause=f"{entry.reason}.", hint="dreamboot patch list")
             raise DreambootError(problem, exit_code=ExitCode.REFUSED)
     return picked
 

@@ -20,7 +20,7 @@ SHELF = {patch.name: patch for patch in patching.shelf(HOST)}
 WINDOWS = tuple(name for name in SHELF if "windows-dll" in name)
 
 # Stands for the parts of a Windows machine that this one lacks: torch with GPUs, and the loader of DLLs.
-STAND_IN = '''
+STAND_IN = """
 import ctypes, sys, types, json, warnings
 case = json.loads(sys.argv[1])
 warnings.simplefilter("always")
@@ -53,7 +53,7 @@ if case.get("quantize"):
     size = ctypes.c_int32(case["quantize"])
     try: extension.lib.cquantize_blockwise_fp32(1, 2, 3, 4, size, ctypes.c_int(9))
     except NotImplementedError as error: print("REFUSED", error)
-'''
+"""
 NEW_CARD, OLD_CARD = ["NVIDIA GeForce RTX 3060", [8, 6]], ["NVIDIA GeForce GTX 1080 Ti", [6, 1]]
 
 
