@@ -10,8 +10,9 @@ from dreamboot.building.layout import GenerationLayout
 from dreamboot.host import Host
 from dreamboot.model import DreambootError, Plan, Problem
 
-# Imports of a cold CPU stack take about 20 s on two cores; a slow disk or a virus scanner may need ten times that.
-SECONDS = 300.0
+# Imports of a cold CPU stack take about 20 s on two cores; on a machine that was busy with six other jobs they took
+# more than 300 s, and a virus scanner is no faster.
+SECONDS = 1200.0
 IMPORT_NAMES = ("torch", "transformers", "diffusers", "accelerate", "bitsandbytes", "peft", "safetensors", "PIL")
 DISTRIBUTION = {"PIL": "pillow"}
 
