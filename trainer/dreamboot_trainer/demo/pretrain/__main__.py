@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.demo import MODEL_DIR, judge
-from dreamboot_trainer.demo.pretrain import data, export, text_to_image, tokenizer, vae
+from dreamboot_trainer.demo.pretrain import data, export, text, text_to_image, tokenizer, vae
 from dreamboot_trainer.demo.pretrain import judge as judge_training
 
-VIEWS_EACH = 16
+VIEWS_EACH = 12
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         "pictures": pictures,
         "vae": train_vae,
         "latents": latents,
+        "text": train_text,
         "text-to-image": train_text_to_image,
         "judge": train_judge,
         "export": export_model,
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--noto", type=Path, help="the unpacked npm package @iconify-json/noto (stage: pictures)")
     parser.add_argument("--merges", type=Path, help="bpe_simple_vocab_16e6.txt.gz of the open-clip-torch wheel")
     parser.add_argument("--minutes", type=float, help="wall-clock minutes of a training stage")
-    parser.add_argument("--decoder-only", action="store_true", help="train the VAE's decoder, keep its latents")
+    parser.add_argument("--keep-latents", action="store_true", help="go on with the VAE while latents.pt stays valid")
     parser.add_argument("--out", type=Path, default=MODEL_DIR, help="where the model is written (stage: export)")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
@@ -53,8 +54,9 @@ def pictures(options: argparse.Namespace) -> None:
 
 def train_vae(options: argparse.Namespace) -> None:
     """Train the autoencoder: vae.pt, vae.csv."""
-    settings = vae.Settings(minutes=options.minutes or 12.0, crop_share=0.0 if options.decoder_only else 0.3)
-    vae.train(_views(options), options.work, settings, options.decoder_only)
+    settings = vae.Settings(minutes=options.minutes or 25.0)
+    kept = _latents(options)[0] if options.keep_latents else None
+    vae.train(_views(options), options.work, settings, kept)
 
 
 def latents(options: argparse.Namespace) -> None:
@@ -64,15 +66,22 @@ def latents(options: argparse.Namespace) -> None:
     torch.save(vae.encode(_vae(options), _views(options)), options.work / "latents.pt")
 
 
-def train_text_to_image(options: argparse.Namespace) -> None:
-    """Train text encoder and UNet: text_to_image.pt, text_to_image.csv."""
-    from transformers import CLIPTokenizer
+def train_text(options: argparse.Namespace) -> None:
+    """Teach the text encoder to name things: text_encoder.pt, text_encoder.csv."""
+    right = text.train(text_to_image.build_text_encoder(), _words(options), options.work, options.minutes or 4.0)
+    sys.stdout.write(f"text encoder: {right:.1%} of the last captions named rightly\n")
 
-    tokenizer.write(_needed(options.merges, "--merges"), options.work / "tokenizer")
+
+def train_text_to_image(options: argparse.Namespace) -> None:
+    """Train the UNet: text_to_image.pt, text_to_image.csv."""
+    import torch
+
     codes, factor = _latents(options)
-    words = CLIPTokenizer.from_pretrained(options.work / "tokenizer")
-    settings = text_to_image.Settings(minutes=options.minutes or 60.0)
-    text_to_image.train(codes * factor, words, options.work, settings)
+    encoder = text_to_image.build_text_encoder()
+    encoder.load_state_dict(torch.load(options.work / "text_encoder.pt", weights_only=True))
+    states = text_to_image.States(encoder, _words(options))
+    settings = text_to_image.Settings(minutes=options.minutes or 45.0)
+    text_to_image.train(codes * factor, states, options.work, settings)
 
 
 def train_judge(options: argparse.Namespace) -> None:
@@ -87,12 +96,11 @@ def export_model(options: argparse.Namespace) -> None:
 
     import torch
 
-    net = text_to_image.Net(0.0)
-    state = torch.load(options.work / "text_to_image.pt", weights_only=True)
-    net.unet.load_state_dict(state["unet"])
-    net.text_encoder.load_state_dict(state["text_encoder"])
-    net.average = state["average"]
-    export.write(options.out, _vae(options), _latents(options)[1], net, _needed(options.merges, "--merges"))
+    unet, encoder = text_to_image.build_unet(), text_to_image.build_text_encoder()
+    unet.load_state_dict(torch.load(options.work / "text_to_image.pt", weights_only=True)["average"])
+    encoder.load_state_dict(torch.load(options.work / "text_encoder.pt", weights_only=True))
+    parts = export.Parts(_vae(options), _latents(options)[1], unet, encoder)
+    export.write(options.out, parts, _needed(options.merges, "--merges"))
     if (options.work / "judge.safetensors").exists():
         shutil.copyfile(options.work / "judge.safetensors", judge.WEIGHTS)
 
@@ -117,6 +125,13 @@ def _latents(options: argparse.Namespace) -> tuple[Any, float]:
 
     codes = torch.load(options.work / "latents.pt", weights_only=True)
     return codes, float(1 / codes.std())
+
+
+def _words(options: argparse.Namespace) -> Any:
+    from transformers import CLIPTokenizer
+
+    tokenizer.write(_needed(options.merges, "--merges"), options.work / "tokenizer")
+    return CLIPTokenizer.from_pretrained(options.work / "tokenizer")
 
 
 def _needed(path: Path | None, flag: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,33 @@ from dreamboot_trainer.demo.pretrain import text_to_image, tokenizer
 CARD = Path(__file__).with_name("model_card.md")
 
 
-def write(folder: Path, vae: Any, factor: float, net: text_to_image.Net, merge_list: Path) -> None:
-    """Write the model to `folder`, with the running averages of UNet and text encoder as its weights.
+@dataclass(frozen=True)
+class Parts:
+    """The trained networks. `factor`: what the VAE's latents are multiplied with to have unit variance."""
 
-    `factor`: the VAE's scaling factor. `merge_list`: see `tokenizer.write`.
-    """
+    vae: Any
+    factor: float
+    unet: Any
+    text_encoder: Any
+
+
+def write(folder: Path, parts: Parts, merge_list: Path) -> None:
+    """Write the model to `folder`. `merge_list`: see `tokenizer.write`."""
     from safetensors.torch import save_file
 
-    net.swap()
-    vae.register_to_config(scaling_factor=round(factor, 5))
-    vae.save_config(folder / "vae")
-    net.unet.save_config(folder / "unet")
-    net.text_encoder.config.save_pretrained(folder / "text_encoder")
-    save_file(_half(vae), folder / "vae" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
-    save_file(_half(net.unet), folder / "unet" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+    parts.vae.register_to_config(scaling_factor=round(parts.factor, 5))
+    parts.vae.save_config(folder / "vae")
+    parts.unet.save_config(folder / "unet")
+    # transformers loads in the file's own dtype unless the config names one; half precision would not fit the UNet's.
+    parts.text_encoder.config.dtype = "float32"
+    parts.text_encoder.config.save_pretrained(folder / "text_encoder")
+    save_file(_half(parts.vae), folder / "vae" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+    save_file(_half(parts.unet), folder / "unet" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
     # transformers 5 names the tensors without "text_model."; every SD 1.x folder has the prefix, and both load.
-    text = {f"text_model.{name.removeprefix('text_model.')}": half for name, half in _half(net.text_encoder).items()}
+    text = {f"text_model.{name.removeprefix('text_model.')}": half for name, half in _half(parts.text_encoder).items()}
     save_file(text, folder / "text_encoder" / "model.safetensors", {"format": "pt"})
-    net.swap()
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)
     tokenizer.write(merge_list, folder / "tokenizer")
     _json(folder / "scheduler" / "scheduler_config.json", {"_class_name": "PNDMScheduler", **_schedule()})
     _json(folder / "model_index.json", _index())

@@ -48,8 +48,8 @@ def train(views: NDArray[np.uint8], folder: Path, minutes: float, batch: int = 6
 
     import numpy as np
     import torch
-    from torch.nn import functional
     from safetensors.torch import save_file
+    from torch.nn import functional
 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def train(views: NDArray[np.uint8], folder: Path, minutes: float, batch: int = 6
         rows, which = rng.integers(len(views), size=batch), rng.integers(views.shape[1] - 1, size=batch)
         thing, kind = logits(model, disturb(data.as_tensor(small[rows, which])))
         target = torch.from_numpy(rows)
-        loss = functional.cross_entropy(thing, target) + functional.cross_entropy(kind, kinds[target])
+        loss: Any = functional.cross_entropy(thing, target) + functional.cross_entropy(kind, kinds[target])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -72,7 +72,7 @@ def draw(pose: Pose) -> Image.Image:
     for side, angle in zip((-1, 1), pose.arms, strict=True):
         _arm(pen, side, abs(angle))
     _face(pen, pose)
-    move = (pose.shift[0] * full, pose.shift[1] * full)
+    move = (round(pose.shift[0] * full), round(pose.shift[1] * full))
     layer = layer.rotate(pose.tilt, Image.Resampling.BICUBIC, translate=move)
     canvas = Image.new("RGBA", (full, full), (*pose.back, 255))
     canvas.alpha_composite(layer)
