@@ -47,6 +47,7 @@ def up(context: Context, subject: Subject, wish: Wish, name: str = DEFAULT) -> I
     """The use case behind `dreamboot up`."""
     begun = time.monotonic()
     require_subject(context, subject)
+    require_model(context, subject)
     machine, plan = None, None
     for item in decide(context, wish):
         if isinstance(item, Event):
@@ -110,6 +111,23 @@ def require_subject(context: Context, subject: Subject) -> None:
                 hint=f"dreamboot up --photos {subject.photos} --class dog",
             )
         )
+
+
+def require_model(context: Context, subject: Subject) -> None:
+    """Refuse a model that is not on this machine before an environment is built for it."""
+    name = subject.model or DEFAULT_MODEL
+    if subject.is_demo or name == DEMO or context.host.exists(Path(name).expanduser()):
+        return
+    folder = name.rpartition("/")[2]
+    raise DreambootError(
+        Problem(
+            id="model-not-local",
+            what=f"The base model {name} is not on this machine.",
+            cause="There is no such folder or file, and dreamboot does not download models from a hub yet.",
+            hint=f"hf download {name} --local-dir {folder}   then: dreamboot up --photos {subject.photos} "
+            f"--class {subject.class_noun} --model {folder}",
+        )
+    )
 
 
 def run_settings(subject: Subject, plan: Plan) -> Tuple[str, ...]:
