@@ -5,9 +5,12 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 _HERE = Path(__file__).parent
 
@@ -24,20 +27,15 @@ INSTANCE_PROMPT = f"a photo of {TOKEN} {CLASS_NOUN}"
 CLASS_PROMPT = f"a photo of an {CLASS_NOUN}"
 RESOLUTION = 128
 """Side of the model's pictures in pixels."""
-SETTINGS: Mapping[str, float | int | bool] = MappingProxyType(
-    {
-        "resolution": RESOLUTION,
-        "learning_rate": 2e-4,
-        "max_train_steps": 300,
-        "train_batch_size": 2,
-        "with_prior_preservation": True,
-        "prior_loss_weight": 1.0,
-        "num_class_images": 48,
-        "sample_batch_size": 16,
-        "class_guidance_scale": 4.0,
-        "class_inference_steps": 25,
-        "guidance_scale": 4.0,
-        "num_inference_steps": 25,
-    }
-)
+RECIPE = _HERE / "recipe.toml"
 """Settings by the names of `dreamboot_trainer.config`, found by experiment (docs/demo-model.md)."""
+
+
+@cache
+def settings() -> Mapping[str, Any]:
+    """The recipe, read once; not to be changed."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return MappingProxyType(tomllib.loads(RECIPE.read_text(encoding="utf-8")))

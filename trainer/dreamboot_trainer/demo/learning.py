@@ -90,8 +90,8 @@ def samples(model: Path, prompt: str, count: int) -> tuple[Any, ...]:
         seeds=tuple(range(FIRST_SEED, FIRST_SEED + count)),
         height=demo.RESOLUTION,
         width=demo.RESOLUTION,
-        guidance=float(demo.SETTINGS["guidance_scale"]),
-        steps=int(demo.SETTINGS["num_inference_steps"]),
+        guidance=float(demo.settings()["guidance_scale"]),
+        steps=int(demo.settings()["num_inference_steps"]),
     )
     negative = pipeline.repeat(loaded.embed([""]), count)
     return loaded.generate(request, pipeline.repeat(loaded.embed([prompt]), count), negative)

@@ -78,11 +78,17 @@ def test_the_subject_has_six_photos_and_four_others_held_back():
     assert len({file.read_bytes() for file in (*photos, *held_back)}) == 10
 
 
-def test_settings_are_keys_of_the_trainers_schema_and_cannot_be_changed():
+def test_the_recipe_is_made_of_keys_of_the_trainers_schema_and_cannot_be_changed():
     known = {key.name for key in config.keys()}  # noqa: SIM118 - a function of the module
-    assert set(demo.SETTINGS) <= known
+    assert set(demo.settings()) <= known
     with pytest.raises(TypeError):
-        demo.SETTINGS["learning_rate"] = 1.0  # type: ignore[index]
+        demo.settings()["learning_rate"] = 1.0  # type: ignore[index]
+
+
+def test_the_recipe_agrees_with_the_prompts_and_the_resolution():
+    recipe = demo.settings()
+    found = recipe["instance_prompt"], recipe["class_prompt"], recipe["resolution"]
+    assert found == (demo.INSTANCE_PROMPT, demo.CLASS_PROMPT, demo.RESOLUTION)
 
 
 def test_prompts_hold_the_token_and_the_class():

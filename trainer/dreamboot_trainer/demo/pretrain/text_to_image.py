@@ -28,10 +28,12 @@ noise and an error of the picture.
 class Settings:
     """How long and how fast. Each of the `captions` texts of a step is shown with `noises` noise levels.
 
-    `noisy_share` of the noise levels are drawn from `NOISY`, where the prompt decides what becomes visible.
+    Ends after `minutes`, or after `steps` where given. `noisy_share` of the noise levels are drawn from `NOISY`, where
+    the prompt decides what becomes visible.
     """
 
     minutes: float = 45.0
+    steps: int | None = None
     captions: int = 16
     noises: int = 2
     learning_rate: float = 1.2e-3
@@ -162,7 +164,7 @@ def train(latents: Any, states: States, folder: Path, settings: Settings) -> Non
     spent, started, saved = run.seconds, time.time(), time.time()
     losses: list[float] = []
     with (folder / "text_to_image.csv").open("a", encoding="utf-8") as log:
-        while (share := run.seconds / (60 * settings.minutes)) < 1:
+        while (share := run.share(settings)) < 1:
             loss = step_loss(unet, schedule, *draw())
             rate = settings.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
             run.update(loss, rate * min(1, (run.step + 1) / 100), settings.average_decay)
@@ -199,6 +201,10 @@ class _Run:
         self.weights = list(unet.parameters())
         self.average = [weight.detach().clone() for weight in self.weights]
         self.step, self.seconds = 0, 0.0
+
+    def share(self, settings: Settings) -> float:
+        """How much of the training is done."""
+        return self.step / settings.steps if settings.steps else self.seconds / (60 * settings.minutes)
 
     def update(self, loss: Any, rate: float, decay: float) -> None:
         """One optimizer step; the average follows quickly at first, when there is little to average."""
