@@ -126,6 +126,25 @@ def test_a_prompts_states_are_those_of_the_text_encoder():
     assert (found.float() - encoder(ids).last_hidden_state[0]).abs().max() < 0.02
 
 
+def test_the_shipped_model_can_be_trained_on(tmp_path):
+    from safetensors.torch import load_file
+
+    export.read(demo.MODEL_DIR, tmp_path)
+    vae.build().load_state_dict(torch.load(tmp_path / "vae.pt", weights_only=True))
+    encoder = text_to_image.build_text_encoder()
+    encoder.load_state_dict(torch.load(tmp_path / "text_encoder.pt", weights_only=True))
+    from transformers import CLIPTokenizer
+
+    states = text_to_image.States(encoder, CLIPTokenizer.from_pretrained(demo.MODEL_DIR / "tokenizer"))
+    shipped = load_file(demo.MODEL_DIR / "unet" / "diffusion_pytorch_model.safetensors")
+    begun = torch.load(tmp_path / "text_to_image.pt", weights_only=True)["average"]
+    assert all(torch.equal(begun[name].half(), shipped[name]) for name in shipped)
+    latents = torch.randn(len(data.things()), 1, 4, 16, 16)
+    settings = text_to_image.Settings(steps=1, captions=1, noises=1)
+    text_to_image.train(latents, states, tmp_path, settings)
+    assert torch.load(tmp_path / "text_to_image.pt", weights_only=True)["step"] == 1
+
+
 def test_the_exported_folder_loads_with_the_same_weights(tmp_path):
     from diffusers import StableDiffusionPipeline
 

@@ -11,7 +11,7 @@ from dreamboot_trainer.demo import MODEL_DIR, judge
 from dreamboot_trainer.demo.pretrain import data, export, text, text_to_image, tokenizer, vae
 from dreamboot_trainer.demo.pretrain import judge as judge_training
 
-VIEWS_EACH = 12
+VIEWS_EACH = 16
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dreamboot_trainer.demo.pretrain", description=__doc__)
     stages = {
         "pictures": pictures,
+        "unpack": unpack,
         "vae": train_vae,
         "latents": latents,
         "text": train_text,
@@ -32,10 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--merges", type=Path, help="bpe_simple_vocab_16e6.txt.gz of the open-clip-torch wheel")
     parser.add_argument("--minutes", type=float, help="wall-clock minutes of a training stage")
     parser.add_argument("--keep-latents", action="store_true", help="go on with the VAE while latents.pt stays valid")
-    parser.add_argument("--out", type=Path, default=MODEL_DIR, help="where the model is written (stage: export)")
+    parser.add_argument("--out", type=Path, default=MODEL_DIR, help="the model folder (stages: export, unpack)")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
-    for stage in stages if options.stage == "all" else [options.stage]:
+    every = [name for name in stages if name != "unpack"]
+    for stage in every if options.stage == "all" else [options.stage]:
         sys.stdout.write(f"{stage} …\n")
         sys.stdout.flush()
         stages[stage](options)
@@ -50,6 +52,11 @@ def pictures(options: argparse.Namespace) -> None:
     drawn = data.render(_needed(options.noto, "--noto"), chosen)
     np.save(options.work / "pictures.npy", drawn)
     np.save(options.work / "views.npy", data.views(drawn, chosen, VIEWS_EACH, seed=0))
+
+
+def unpack(options: argparse.Namespace) -> None:
+    """Start from the weights of the model folder: vae.pt, text_encoder.pt, text_to_image.pt."""
+    export.read(options.out, options.work)
 
 
 def train_vae(options: argparse.Namespace) -> None:

@@ -46,6 +46,20 @@ def write(folder: Path, parts: Parts, merge_list: Path) -> None:
     shutil.copyfile(CARD, folder / "MODEL_CARD.md")
 
 
+def read(folder: Path, work: Path) -> None:
+    """The other way round: the weights of the model at `folder`, in float32, as what the stages keep in `work`."""
+    import torch
+    from safetensors.torch import load_file
+
+    def weights(part: str, file: str) -> dict[str, Any]:
+        return {name: tensor.float() for name, tensor in load_file(folder / part / file).items()}
+
+    text = weights("text_encoder", "model.safetensors")
+    torch.save({name.removeprefix("text_model."): tensor for name, tensor in text.items()}, work / "text_encoder.pt")
+    torch.save(weights("vae", "diffusion_pytorch_model.safetensors"), work / "vae.pt")
+    text_to_image.start(weights("unet", "diffusion_pytorch_model.safetensors"), work / "text_to_image.pt")
+
+
 def _half(module: Any) -> dict[str, Any]:
     weights = module.state_dict().items()
     return {name: tensor.half().contiguous() for name, tensor in weights if tensor.is_floating_point()}

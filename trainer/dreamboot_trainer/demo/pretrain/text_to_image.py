@@ -180,6 +180,15 @@ def train(latents: Any, states: States, folder: Path, settings: Settings) -> Non
     run.save(file)
 
 
+def start(weights: dict[str, Any], file: Path) -> None:
+    """Write a state for `train` to go on from: these weights, a fresh optimizer, no steps or seconds yet."""
+    import torch
+
+    unet = build_unet()
+    unet.load_state_dict(weights)
+    _Run(unet, torch.optim.AdamW(unet.parameters(), betas=(0.9, 0.99), weight_decay=1e-4, fused=True)).save(file)
+
+
 def step_loss(unet: Any, schedule: Any, clean: Any, words: Any, times: Any) -> Any:
     """The weighted noise error of one step: `clean` (B, 4, 16, 16), `words` (B, 77, width), `times` (B,) int64."""
     import torch
