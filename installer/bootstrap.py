@@ -29,6 +29,7 @@ INSTALL_VENV = (
 
 def main():
     """Returns the exit code of the command that was asked for."""
+    open_streams()
     if sys.version_info[:2] < OLDEST:
         return problem(
             "This is Python {0}.{1}; dreamboot needs Python 3.8 or newer.".format(*sys.version_info[:2]),
@@ -52,6 +53,13 @@ def main():
             "Stopped because you interrupted it.", "Nothing is left half-made.", "Run it again to go on.", 130
         )
     return hand_over(python, home)
+
+
+def open_streams():
+    """Started with closed streams (`>&-`), Python has None in their place: what is written then goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the end
 
 
 class Failure(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Union
@@ -107,7 +108,9 @@ def _module(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - module
 
 def _run(name: str, args: argparse.Namespace) -> int:
     from dreamboot.terminal.context import make_context
+    from dreamboot.terminal.options import check_environment_names
 
+    check_environment_names(args)
     module = _module(name)
     context = make_context(args)
     outcome = _follow(module.run(args, context), args)
@@ -168,6 +171,10 @@ def _print_json(data: object) -> None:
 
 def _readable_output() -> None:
     """Names of people and folders may hold letters that an old console can't show: replace them, never crash."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Started with the stream closed (`>&-`): what is written goes nowhere.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

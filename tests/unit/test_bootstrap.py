@@ -76,3 +76,21 @@ def test_old_pythons_can_read_it():
             assert node.returns is None
             assert not node.args.kwonlyargs
             assert not [argument for argument in node.args.args if argument.annotation]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_closed_streams_are_no_fault(bootstrap, monkeypatch, stream):
+    monkeypatch.setattr(sys, stream, None)
+    bootstrap.open_streams()
+    getattr(sys, stream).write("goes nowhere")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_the_command_line_runs_with_closed_streams(closed, tmp_path):
+    start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from dreamboot.cli import main; sys.exit(main())"
+    line = '"$0" -c "$1" "$2" --home "$3" env list ' + closed
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, start, str(ROOT / "installer"), str(tmp_path)], check=False
+    )
+    assert done.returncode == 0

@@ -124,12 +124,15 @@ def remove(context: Context, name: str) -> Iterator[Union[Event, Report]]:
 
 
 def _require_there(context: Context, environment: EnvironmentLayout) -> None:
-    if not context.host.is_dir(environment.root):
+    # What follows deletes or switches: whoever asks, the folder must lie directly in this home's envs/.
+    envs = Layout(home=context.home).environments
+    inside = environment.root.parent == envs and environment.name not in ("", ".", "..")
+    if not inside or not context.host.is_dir(environment.root):
         raise DreambootError(
             Problem(
                 id="environment-missing",
                 what=f"There is no environment named {environment.name}.",
-                cause=f"{environment.root} does not exist.",
+                cause=f"{environment.root} does not exist." if inside else "That is no folder of dreamboot's home.",
                 hint="dreamboot env list",
             )
         )

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from dreamboot.machine.names import amd_integrated, intel_kind, vendor_of
 from dreamboot.machine.probes.system import ARCHITECTURES
 from dreamboot.machine.sizes import mebibytes
+from dreamboot.machine.windows_displays import Adapter
 from dreamboot.model import Disk, Driver, Gpu, Machine, PackageIndexes, Python, Vendor
 
 State = Dict[str, Any]
@@ -89,6 +90,8 @@ def graphics(data: Mapping[str, Any]) -> Tuple[List[State], List[State]]:
 
 # At the top level these words speak of the machine, not of its GPUs.
 _OTHERS = ("driver", "memory", "architecture", "count", "cuda", "cuda_version")
+# A bound on slips of the pen, far above any machine: a stated count is a list that long.
+_MOST_GPUS = 64
 _GPU_FIELDS = ("compute_capability", "gfx", "driver_model", "vram_total_mib", "vram_free_mib")
 
 
@@ -105,10 +108,12 @@ def gpu_tables(item: Any, shared: Mapping[str, Any], cpu: str) -> List[State]:
             facts[field] = _size(value, key) if field.endswith("_mib") and value is not None else value
     facts["name"] = name
     count = int(facts.pop("_count", count))
+    if not 1 <= count <= _MOST_GPUS:
+        raise ValueError(f"a machine has 1 to {_MOST_GPUS} of a GPU, not {count}")
     if facts.get("compute_capability"):
         facts["compute_capability"] = capability(facts["compute_capability"])
     _complete(facts, cpu)
-    return [dict(facts) for _ in range(max(1, count))]
+    return [dict(facts) for _ in range(count)]
 
 
 def _complete(facts: State, cpu: str) -> None:
@@ -269,6 +274,10 @@ def _drivers(data: Mapping[str, Any], gpus: List[State]) -> List[State]:
         if "cuda" in table:
             table["cuda_version"] = table.pop("cuda")
         table.setdefault("vendor", vendor)
+        # Windows' own number for an NVIDIA driver ("32.0.15.6094", Device Manager) holds NVIDIA's ("560.94").
+        if str(getattr(table["vendor"], "value", table["vendor"])) == "nvidia":
+            windows = Adapter(name="", driver=str(table.get("version", ""))).nvidia_driver
+            table["version"] = windows or table.get("version", "")
         if cuda and str(getattr(table["vendor"], "value", table["vendor"])) == "nvidia":
             table.setdefault("cuda_version", cuda)
         drivers.append(table)

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import re
+from typing import Iterator
 
-from dreamboot.model import Wish
+from dreamboot.model import DreambootError, ExitCode, Problem, Wish
+
+# A name is one folder below the home's envs/ on every system: no separators, no dots in front, no "..", no "C:".
+_NAME = r"\w(?:[\w .+-]{0,62}[\w+-])?"
 
 
 def add_environment(parser: argparse.ArgumentParser) -> None:
     """--env."""
     parser.add_argument("--env", default="default", metavar="NAME", help="which environment (default: %(default)s)")
+
+
+def check_environment_names(args: argparse.Namespace) -> None:
+    """Raises `DreambootError` for a name that could lead out of the home folder, before any command sees it."""
+    for name in _environment_names(args):
+        if re.fullmatch(_NAME, name) is None:
+            raise DreambootError(
+                Problem(
+                    id="environment-name",
+                    what=f"{name!r} is no name for an environment.",
+                    cause="A name is one folder inside dreamboot's home: letters, digits, spaces, and . _ + - inside.",
+                    hint="dreamboot env list   shows the names that there are",
+                ),
+                exit_code=ExitCode.USAGE,
+            )
+
+
+def _environment_names(args: argparse.Namespace) -> Iterator[str]:
+    """Every environment that the arguments name; `doctor` and `patch` have "" for none."""
+    if args.command in ("doctor", "patch"):
+        if args.env:
+            yield args.env
+    elif args.command == "env":
+        if hasattr(args, "name"):
+            yield args.name
+        for word in (getattr(args, "one", None), getattr(args, "other", None)):
+            if word is not None:
+                yield word.partition("@")[0]
+    elif hasattr(args, "env"):
+        yield args.env
 
 
 def add_wish(parser: argparse.ArgumentParser) -> None:

@@ -108,6 +108,7 @@ def test_several_gpus_are_numbered_by_maker() -> None:
     [
         ({"driver": "580.65"}, ("nvidia", "580.65", "")),
         ({"driver": 535}, ("nvidia", "535", "")),
+        ({"driver": "31.0.15.5176", "gpu": "RTX 3070"}, ("nvidia", "551.76", "")),
         ({"driver_version": "535.54", "cuda": 12.2}, ("nvidia", "535.54", "12.2")),
         ({"gpu": "RX 6800", "driver": "6.3.6"}, ("amd", "6.3.6", "")),
         ({"driver": {"version": "572.16", "cuda": "12.8"}}, ("nvidia", "572.16", "12.8")),
@@ -170,6 +171,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(stated: Dict[str, Any], nam
         {"gpu": "Voodoo 2"}, {"cpu_cores": "many"}, {"long_paths": "no"}, {"compute_capability": "new"},
         {"disk": "full"}, {"gpus": [{"index": "first", "name": "T4"}]},
         {"gpu": {"name": "x", "vendor": "3dfx"}}, {"ram_total_mib": 3.5, "ram": "x"}, {"gpus": 7}, {"wsl": "yes"},
+        {"gpus": [{"name": "T4", "count": 1_000_000_000}]}, {"gpus": [{"name": "T4", "count": -3}]},
         {"pythons": [{"bits": 64}]}, {"sources": [{"kind": "nowhere"}]}, {"faults": "x"},
     ],
 )  # fmt: skip
