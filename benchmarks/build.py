@@ -1,9 +1,10 @@
 """Build time against plain `uv pip install` and plain `pip install` of the same set, interleaved; medians and ratios.
 
-python benchmarks/build.py --dreamboot "python3 installer/bootstrap.py" --rounds 3 [--folder DIR]
+python benchmarks/build.py --dreamboot "python3 installer/bootstrap.py" --rounds 3 [--folder DIR] [--markdown]
 
 Cold: empty caches. Warm: a second environment with filled caches. Ours is told twice: whole, and less its check (every
-file, imports, one training step), which the others do not make.
+file, imports, one training step), which the others do not make. Who comes first changes from round to round. One more
+round, not timed, counts the bytes that come through a proxy and the most that lies on the disk at one time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import shutil
 import statistics
@@ -18,64 +20,142 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from counting import CountingProxy, PeakDisk
 
 CONFIGURED = ("index-url", "extra-index-url", "find-links")
+PEERS = ("uv", "pip")
+# Of issue 4: cold and warm against uv alone, seconds for a rebuild that has nothing to do.
+GOALS = {"cold": 1.10, "warm": 1.30, "again": 0.5}
+
+
+@dataclass
+class Bench:
+    """What every contender needs: the tool, the interpreter, the set, and where measurements go."""
+
+    dreamboot: list[str]
+    uv: str
+    tool: Path
+    python: str
+    wanted: Path
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, what: str, taken: float) -> None:
+        """Keep one measurement."""
+        self.seconds.setdefault(what, []).append(taken)
 
 
 def main() -> None:
-    """Measure and print one JSON document."""
+    """Measure and print one JSON document, or a table."""
+    options = arguments()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        bench = prepare(options, Path(name))
+        order = ["dreamboot", *PEERS]
+        for number in range(options.rounds):
+            place = Path(name) / str(number)
+            measure(bench, place, order)
+            shutil.rmtree(place)
+            order = [*order[1:], order[0]]
+        counted = count(bench, Path(name) / "counted", order)
+    result = {"rounds": options.rounds, **summary(bench.seconds), **counted}
+    print(table(result) if options.markdown else json.dumps(result, indent=1))
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dreamboot", default=f"{sys.executable} installer/bootstrap.py")
     parser.add_argument("--uv", default=shutil.which("uv") or "uv")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where the environments go (default: a temporary folder)")
-    options = parser.parse_args()
-    seconds: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        tool = Path(folder) / "tool"
-        run([*shlex.split(options.dreamboot), "--home", str(tool), "env", "list"])
-        for number in range(options.rounds):
-            place = Path(folder) / str(number)
-            place.mkdir()
-            measure(options, tool, place, seconds)
-            peak = {child.name: size(child) for child in place.iterdir()}
-            shutil.rmtree(place)
-    print(json.dumps({"rounds": options.rounds, **summary(seconds), "bytes_on_disk": peak}, indent=1))
+    parser.add_argument("--markdown", action="store_true", help="a table instead of JSON")
+    return parser.parse_args()
 
 
-def measure(options: argparse.Namespace, tool: Path, place: Path, seconds: dict[str, list[float]]) -> None:
-    """One round: each of the three, cold then warm; ours also once more with nothing to do."""
-    home = place / "dreamboot"
-    shutil.copytree(tool, home, symlinks=True)
-    dreamboot = [*shlex.split(options.dreamboot), "--home", str(home)]
+def prepare(options: argparse.Namespace, folder: Path) -> Bench:
+    """dreamboot's own environment, and the exact set of packages that its plan locks."""
+    words, tool = shlex.split(options.dreamboot), folder / "tool-home"
+    plan = json.loads(run([*words, "--home", str(tool), "build", "--yes", "--dry-run", "--json"]))["plan"]
+    lock = json.loads(run([*words, "--home", str(tool), "build", "--lock-only", "--json"]))["lock"]
+    wanted = folder / "set.txt"
+    wanted.write_text("".join(f"{name}=={version}\n" for name, version in locked(lock)))
+    shutil.rmtree(tool / "cache" / "uv", ignore_errors=True)
+    return Bench(dreamboot=words, uv=options.uv, tool=tool, python=plan["python_path"], wanted=wanted)
+
+
+def locked(text: str) -> list[tuple[str, str]]:
+    """(name, version) of every package of a pylock.toml."""
+    return re.findall(r'^name = "([^"]+)"\nversion = "([^"]+)"', text, re.MULTILINE)
+
+
+def measure(bench: Bench, place: Path, order: list[str]) -> None:
+    """One round: all cold, then all warm; ours also once more with nothing to do."""
     for kind in ("cold", "warm"):
-        note(seconds, f"dreamboot {kind}", timed([*dreamboot, "build", "--yes", "--env", kind]))
-        shown = json.loads(run([*dreamboot, "env", "show", kind, "--json"]))
-        note(seconds, f"dreamboot {kind} unchecked", seconds[f"dreamboot {kind}"][-1] - shown["seconds"]["Verify"])
-        root = Path(shown["path"])
-        python = json.loads((root / "plan.json").read_text(encoding="utf-8"))["python_path"]
-        names = shown["packages"]
-        (place / "set.txt").write_text("".join(f"{name}=={version}\n" for name, version in names.items()))
-        others(options, place, python, kind, seconds)
-    note(seconds, "dreamboot again", timed([*dreamboot, "build", "--yes", "--env", "warm"]))
+        for who in order:
+            taken = CONTENDERS[who](bench, place / who, kind, dict(os.environ))
+            bench.note(f"{who} {kind}", taken)
+            if who == "dreamboot":
+                bench.note(f"dreamboot {kind} unchecked", taken - check_seconds(bench, place / who, kind))
+    again = [*bench.dreamboot, "--home", str(place / "dreamboot"), "build", "--yes", "--env", "cold"]
+    for _ in range(3):
+        bench.note("dreamboot again", timed(again))
 
 
-def others(options: argparse.Namespace, place: Path, python: str, kind: str, seconds: dict[str, list[float]]) -> None:
-    """The same set by uv and by pip, each with a cache of its own and the machine's own package sources."""
-    wanted = str(place / "set.txt")
-    uv = {**os.environ, "UV_CACHE_DIR": str(place / "uv" / "cache")}
-    inside = place / "uv" / kind
+def by_dreamboot(bench: Bench, place: Path, kind: str, variables: dict[str, str]) -> float:
+    """Our whole build, from detection to the training step."""
+    if not place.exists():
+        shutil.copytree(bench.tool, place, symlinks=True)
+    return timed([*bench.dreamboot, "--home", str(place), "build", "--yes", "--env", kind], variables)
+
+
+def by_uv(bench: Bench, place: Path, kind: str, variables: dict[str, str]) -> float:
+    """A venv and the set by uv, with a cache of its own and the machine's own package sources."""
+    variables = {**variables, "UV_CACHE_DIR": str(place / "cache")}
+    inside = place / kind
     begun = time.monotonic()
-    run([options.uv, "venv", "--python", python, "--quiet", str(inside)], uv)
+    run([bench.uv, "venv", "--python", bench.python, "--quiet", str(inside)], variables)
     target = ["--python", str(inside / "bin" / "python")]
-    run([options.uv, "pip", "install", "--quiet", *target, *configured(), "-r", wanted], uv)
-    note(seconds, f"uv {kind}", time.monotonic() - begun)
-    pip = {**os.environ, "PIP_CACHE_DIR": str(place / "pip" / "cache")}
+    run([bench.uv, "pip", "install", "--quiet", *target, *configured(), "-r", str(bench.wanted)], variables)
+    return time.monotonic() - begun
+
+
+def by_pip(bench: Bench, place: Path, kind: str, variables: dict[str, str]) -> float:
+    """A venv and the set by pip, with a cache of its own."""
+    variables = {**variables, "PIP_CACHE_DIR": str(place / "cache")}
+    inside = place / kind
     begun = time.monotonic()
-    run([python, "-m", "venv", str(place / "pip" / kind)], pip)
-    run([str(place / "pip" / kind / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", wanted], pip)
-    note(seconds, f"pip {kind}", time.monotonic() - begun)
+    run([bench.python, "-m", "venv", str(inside)], variables)
+    run([str(inside / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(bench.wanted)], variables)
+    return time.monotonic() - begun
+
+
+CONTENDERS = {"dreamboot": by_dreamboot, "uv": by_uv, "pip": by_pip}
+
+
+def check_seconds(bench: Bench, home: Path, kind: str) -> float:
+    """What the step Verify took of a build."""
+    shown = run([*bench.dreamboot, "--home", str(home), "env", "show", kind, "--json"])
+    return float(json.loads(shown)["seconds"]["Verify"])
+
+
+def count(bench: Bench, place: Path, order: list[str]) -> dict[str, Any]:
+    """Megabytes that came over the network, and at most lay on the disk (temporary files too), per contender."""
+    fetched: dict[str, float] = {}
+    peaks: dict[str, float] = {}
+    for kind in ("cold", "warm"):
+        for who in order:
+            temporary = place / f"{who}-tmp"
+            temporary.mkdir(parents=True, exist_ok=True)
+            with CountingProxy() as proxy, PeakDisk((place / who, temporary)) as disk:
+                variables = {**os.environ, **proxy.variables, "TMPDIR": str(temporary)}
+                CONTENDERS[who](bench, place / who, kind, variables)
+            own = disk.size_of(bench.tool) if who == "dreamboot" else 0
+            fetched[f"{who} {kind}"] = round(proxy.received / 1e6, 1)
+            peaks[f"{who} {kind}"] = round((disk.peak - own) / 1e6)
+    return {"megabytes_fetched": fetched, "peak_megabytes_on_disk": peaks}
 
 
 def configured() -> list[str]:
@@ -96,42 +176,44 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> str:
     """A program that must succeed; its output."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{command}: {done.stderr[-2000:]}")
+        sys.exit(f"{command}: {done.stderr[-2000:]}{done.stdout[-500:]}")
     return done.stdout
 
 
-def timed(command: list[str]) -> float:
+def timed(command: list[str], environment: dict[str, str] | None = None) -> float:
     """Seconds of a program that must succeed."""
     begun = time.monotonic()
-    run(command)
+    run(command, environment)
     return time.monotonic() - begun
 
 
-def note(seconds: dict[str, list[float]], what: str, taken: float) -> None:
-    """Keep one measurement."""
-    seconds.setdefault(what, []).append(taken)
-
-
-def size(folder: Path) -> int:
-    """Bytes that a folder takes on disk; hard links count once."""
-    seen: dict[tuple[int, int], int] = {}
-    for path in folder.rglob("*") if folder.is_dir() else (folder,):
-        facts = path.lstat()
-        seen[(facts.st_dev, facts.st_ino)] = facts.st_blocks * 512
-    return sum(seen.values())
-
-
-def summary(seconds: dict[str, list[float]]) -> dict[str, object]:
-    """Medians in seconds, all measurements, and our ratios to uv and pip."""
+def summary(seconds: dict[str, list[float]]) -> dict[str, Any]:
+    """Medians in seconds, all measurements, and our ratios to uv and pip: of the same round, then the median."""
     median = {what: round(statistics.median(taken), 2) for what, taken in seconds.items()}
-    ratios = {
-        f"{ours} / {peer} {kind}": round(median[f"{ours.replace('KIND', kind)}"] / median[f"{peer} {kind}"], 2)
-        for kind in ("cold", "warm")
-        for ours in (f"dreamboot {kind}", f"dreamboot {kind} unchecked")
-        for peer in ("uv", "pip")
-    }
+    ratios = {}
+    for kind in ("cold", "warm"):
+        for ours in (f"dreamboot {kind}", f"dreamboot {kind} unchecked"):
+            for peer in PEERS:
+                pairs = zip(seconds[ours], seconds[f"{peer} {kind}"])
+                ratios[f"{ours} / {peer}"] = round(statistics.median(mine / theirs for mine, theirs in pairs), 2)
     each = {what: [round(one, 2) for one in taken] for what, taken in seconds.items()}
-    return {"median_seconds": median, "ratios": ratios, "seconds": each}
+    return {"median_seconds": median, "ratios": ratios, "seconds": each, "goals": GOALS}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The same as Markdown."""
+    rows = ["| | cold, s | warm, s | cold, MB fetched | warm, MB fetched | cold, peak MB on disk | warm, peak MB |",
+            "| --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    median, fetched, peak = (result[key] for key in ("median_seconds", "megabytes_fetched", "peak_megabytes_on_disk"))
+    for who in ("dreamboot", *PEERS):
+        times = [f"{median[f'{who} {kind}']}" for kind in ("cold", "warm")]
+        if who == "dreamboot":
+            times = [f"{text} ({median[f'dreamboot {kind} unchecked']} less the check)"
+                     for text, kind in zip(times, ("cold", "warm"))]  # fmt: skip
+        rest = [f"{source[f'{who} {kind}']}" for source in (fetched, peak) for kind in ("cold", "warm")]
+        rows.append(f"| {' | '.join((who, *times, *rest))} |")
+    ratios = "; ".join(f"{pair} {ratio}" for pair, ratio in result["ratios"].items())
+    return "\n".join((*rows, "", f"Ratios: {ratios}.", f"Nothing to do: {median['dreamboot again']} s."))
 
 
 if __name__ == "__main__":
