@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import stat
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -85,9 +86,10 @@ def check_local(file: LockedFile) -> None:
     """Raises `FetchFailed` when a wheel of a local folder is gone, or is not the locked one any more."""
     digest = hashlib.sha256()
     try:
-        local_path(file.url).stat()
+        if not stat.S_ISREG(local_path(file.url).stat().st_mode):
+            raise OSError("not a file")  # a device never ends
         hash_file(local_path(file.url), digest)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise FetchFailed(_gone(file, error), file) from error
     if digest.hexdigest() != file.sha256:
         wrong = WrongHash(f"sha256 {digest.hexdigest()} instead of {file.sha256}")
@@ -204,11 +206,11 @@ def _bad_content(file: LockedFile, error: Exception, access: Access) -> Problem:
     )
 
 
-def _gone(file: LockedFile, error: OSError) -> Problem:
+def _gone(file: LockedFile, error: Exception) -> Problem:
     return Problem(
         id="wheel-missing",
         what=f"{file.filename} is not where the lock says.",
-        cause=f"{local_path(file.url)}: {error.strerror or error}",
+        cause=f"{local_path(file.url)}: {getattr(error, 'strerror', None) or error}",
         hint="Put the folder back (a drive that is not mounted?), or resolve anew: dreamboot build --yes",
     )
 

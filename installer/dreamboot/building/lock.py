@@ -18,7 +18,8 @@ from dreamboot.values import value
 class LockedFile:
     """One wheel of a lock: where it is, its size in bytes (0 where the index tells none) and its sha256.
 
-    `announced`: the size that its server tells on asking; good for totals, not for checks.
+    `announced`: the size that its server tells on asking; good for totals, not for checks. `file`: its name where the
+    URL does not end in it.
     """
 
     name: str
@@ -27,11 +28,12 @@ class LockedFile:
     sha256: str
     size: int = 0
     announced: int = 0
+    file: str = ""
 
     @property
     def filename(self) -> str:
         """The wheel's file name."""
-        return unquote(PurePosixPath(urlsplit(self.url).path).name)
+        return self.file or unquote(PurePosixPath(urlsplit(self.url).path).name)
 
 
 def requirement_lines(plan: Plan, extra: Sequence[str] = ()) -> Tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
-from urllib.parse import unquote, urlsplit
 
+from dreamboot.building.entries import file_name, locked_file, name_of, sha256_of, unreadable, wheels_of
 from dreamboot.building.lock import LockedFile
 from dreamboot.building.tags import best_wheel
 from dreamboot.building.target import Target, marker_environments
@@ -17,49 +17,59 @@ def parse(text: str) -> Dict[str, Any]:
     """A lock as data. Raises `DreambootError` when it is no lock, or of a version that is not known here."""
     try:
         data = parse_toml(text)
-    except ValueError as error:
-        raise DreambootError(_unreadable(str(error))) from error
+    except (ValueError, RecursionError) as error:
+        raise unreadable(str(error)) from error
     version = str(data.get("lock-version", ""))
-    if version.split(".", maxsplit=1)[0] != "1" or not isinstance(data.get("packages"), list):
-        raise DreambootError(_unreadable(f'lock-version is "{version}", or there is no list of packages'))
+    packages = data.get("packages")
+    if version.split(".", maxsplit=1)[0] != "1" or not isinstance(packages, list):
+        raise unreadable(f'lock-version is "{version}", or there is no list of packages')
+    if not all(isinstance(package, dict) for package in packages):
+        raise unreadable("a package of it is no table")
     return data
 
 
 def locked_files(text: str, target: Target) -> Tuple[LockedFile, ...]:
     """The files of a pylock that `target` takes, one per package that applies there, in the lock's order.
 
-    Raises `DreambootError` when a package has no wheel for this interpreter, or a wheel no sha256.
+    Raises `DreambootError` when a package has no wheel for this interpreter, a wheel no sha256, or the lock is not
+    written as PEP 751 says.
     """
+    from packaging.utils import canonicalize_name
+
+    data = parse(text)
+    _require_python(str(data.get("requires-python", "")), target)
     supported = target.tags()
     environments = marker_environments(target)
-    found = []
-    for package in parse(text)["packages"]:
+    found: Dict[str, LockedFile] = {}
+    for package in data["packages"]:
         if not _applies(package, environments):
             continue
-        wheels = package.get("wheels", ())
-        index = best_wheel([_file_name(wheel) for wheel in wheels], supported)
+        wheels = wheels_of(package)
+        index = best_wheel([file_name(wheel) for wheel in wheels], supported)
         if index < 0:
             raise DreambootError(_no_wheel(package))
-        found.append(_locked(package, wheels[index]))
-    return tuple(found)
+        name = str(canonicalize_name(name_of(package)))
+        if name in found:
+            raise unreadable(f"{name} is named twice for this machine")
+        found[name] = locked_file(package, wheels[index])
+    return tuple(found.values())
 
 
 def versions(text: str) -> Dict[str, str]:
     """Name → version of everything that a lock names; empty for a text that is no lock."""
     try:
-        return {str(package["name"]): str(package.get("version", "")) for package in parse(text)["packages"]}
-    except (DreambootError, KeyError, TypeError):
+        return {name_of(package): str(package.get("version", "")) for package in parse(text)["packages"]}
+    except DreambootError:
         return {}
 
 
 def hashes(text: str) -> Tuple[str, ...]:
     """Every sha256 that a lock names; none for a text that is no lock."""
     try:
-        packages = parse(text)["packages"]
+        wheels: List[Mapping[str, Any]] = [wheel for package in parse(text)["packages"] for wheel in wheels_of(package)]
     except DreambootError:
         return ()
-    wheels: List[Mapping[str, Any]] = [wheel for package in packages for wheel in package.get("wheels", ())]
-    return tuple(str(wheel.get("hashes", {}).get("sha256", "")) for wheel in wheels)
+    return tuple(map(sha256_of, wheels))
 
 
 def with_absolute_paths(text: str, folder: Path) -> str:
@@ -73,8 +83,28 @@ def with_absolute_paths(text: str, folder: Path) -> str:
     return re.sub(r'(?<=[{ ,])path = "([^"\\]+)"', absolute, text)
 
 
+def _require_python(specifier: str, target: Target) -> None:
+    """`requires-python` of a lock must hold for some patch release of the target's Python."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(specifier)
+    except InvalidSpecifier as error:
+        raise unreadable(f"requires-python: {error}") from error
+    full = [environment["python_full_version"] for environment in marker_environments(target)]
+    if not any(allowed.contains(version) for version in full):
+        raise DreambootError(
+            Problem(
+                id="lock-other-python",
+                what=f"The lock is for Python {specifier}, and the plan takes {target.python}.",
+                cause="Its packages were chosen for another Python.",
+                hint="dreamboot build --lock-only -o pylock.toml   (it makes one for this machine)",
+            )
+        )
+
+
 def _applies(package: Mapping[str, Any], environments: Tuple[Dict[str, str], ...]) -> bool:
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
     text = str(package.get("marker", ""))
     if not text:
@@ -82,50 +112,14 @@ def _applies(package: Mapping[str, Any], environments: Tuple[Dict[str, str], ...
     try:
         marker = Marker(text)
         return any(marker.evaluate(environment) for environment in environments)
-    except (InvalidMarker, KeyError) as error:
-        raise DreambootError(_unreadable(f"{package.get('name')}: marker {text!r}: {error}")) from error
-
-
-def _file_name(wheel: Mapping[str, Any]) -> str:
-    if wheel.get("name"):
-        return str(wheel["name"])
-    return unquote(PurePosixPath(urlsplit(str(wheel.get("url") or wheel.get("path", ""))).path).name)
-
-
-def _locked(package: Mapping[str, Any], wheel: Mapping[str, Any]) -> LockedFile:
-    url = str(wheel.get("url") or Path(str(wheel.get("path", ""))).absolute().as_uri())
-    sha256 = str(wheel.get("hashes", {}).get("sha256", ""))
-    if not sha256:
-        raise DreambootError(
-            Problem(
-                id="lock-without-hash",
-                what=f"The lock has no sha256 for {package['name']} {package.get('version', '')}.",
-                cause=f"The index that serves {url} publishes none.",
-                hint="Use an index that publishes sha256 hashes, or a find-links folder.",
-            )
-        )
-    return LockedFile(
-        name=str(package["name"]),
-        version=str(package.get("version", "")),
-        url=url,
-        sha256=sha256.lower(),
-        size=int(wheel.get("size", 0)),
-    )
-
-
-def _unreadable(why: str) -> Problem:
-    return Problem(
-        id="lock-unreadable",
-        what="The lock can't be read.",
-        cause=why,
-        hint="dreamboot build --lock-only -o pylock.toml   (it makes a new one)",
-    )
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, KeyError) as error:
+        raise unreadable(f"{package.get('name')}: marker {text!r}: {error}") from error
 
 
 def _no_wheel(package: Mapping[str, Any]) -> Problem:
     return Problem(
         id="no-wheel",
         what=f"{package.get('name')} {package.get('version', '')} has no wheel for this Python and platform.",
-        cause="The lock names only: " + ", ".join(_file_name(wheel) for wheel in package.get("wheels", ())),
+        cause="The lock names only: " + ", ".join(file_name(wheel) for wheel in wheels_of(package)),
         hint="dreamboot plan --explain",
     )
