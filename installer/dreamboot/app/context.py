@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Optional, Protocol
 
 from dreamboot.host import Host
 from dreamboot.model import Machine
 from dreamboot.values import value
 
-Confirm = Callable[[str], bool]
+
+class Confirm(Protocol):
+    """Asks a person for a yes. The last line is the question; what stands before it is read first."""
+
+    def __call__(self, question: str, default: bool = False) -> bool:
+        """The answer; `default` is what a bare Enter says."""
+        ...
 
 
 @value

@@ -46,14 +46,18 @@ def home_folder(given: Optional[Path]) -> Path:
 def _confirm(*, yes: bool, interactive: bool) -> Confirm:
     """`--yes` agrees, a terminal asks, and where nobody can be asked the answer is no."""
 
-    def ask(question: str) -> bool:
+    def ask(question: str, default: bool = False) -> bool:
         if yes:
             return True
         if not interactive:
             return False
         import questionary
 
-        answer = questionary.confirm(question, default=False).ask()
+        before, _, last = question.rpartition("\n")
+        if before:
+            sys.stdout.write(f"{before}\n")
+            sys.stdout.flush()
+        answer = questionary.confirm(last, default=default).ask()
         if answer is None:
             raise KeyboardInterrupt
         return bool(answer)
