@@ -41,6 +41,10 @@ def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine,
         raise DreambootError(decision.problem, exit_code=ExitCode.REFUSED)
     decision = with_patches(context, machine, decision)
     yield Event(kind=EventKind.STARTED, stage="plan", message=one_line(decision))
+    if not decision.patches:
+        # Said, because it is a decision: every patch of the shelf was looked at.
+        message = "patches: none - these versions need none on this machine"
+        yield Event(kind=EventKind.LINE, stage="plan", message=message, data={"important": True})
     for choice in decision.because:
         yield Event(kind=EventKind.LINE, stage="plan", message=f"{choice.topic}: {choice.value} - {choice.reason}")
     for warning in decision.warnings:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+import contextlib
+from typing import Any, ContextManager, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
 from dreamboot.building import generations, journal, pylock
 from dreamboot.building.build import build, only_builder
 from dreamboot.building.layout import EnvironmentLayout, Layout
+from dreamboot.building.steps import describe, steps
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem, Report
 from dreamboot.values import to_json
 
@@ -87,11 +89,12 @@ def rollback(context: Context, name: str, number: Optional[int]) -> Iterator[Uni
     """Use an earlier complete generation again: the newest before the one in use, or `number`."""
     environment = Layout(home=context.home).environment(name)
     _require_there(context, environment)
-    with only_builder(environment):
+    with _alone(context, environment):
         known = generations.list_generations(context.host, environment)
         current = generations.current_number(context.host, environment)
         complete = [entry.number for entry in known if entry.complete]
-        earlier = [entry for entry in complete if current is not None and entry < current]
+        # Without a readable pointer there is no "before": the newest is the one that was in use.
+        earlier = [entry for entry in complete if current is None or entry < current]
         target = number if number is not None else (earlier[-1] if earlier else None)
         if target is None or target not in complete:
             raise DreambootError(
@@ -114,13 +117,18 @@ def remove(context: Context, name: str) -> Iterator[Union[Event, Report]]:
     if not context.dry_run and not context.confirm(f"Remove the environment {name}? Models and runs stay."):
         yield _not_agreed(f"dreamboot env remove {name} --yes")
         return
-    with only_builder(environment):
+    with _alone(context, environment):
         # The pointer goes first: a removal that is cut short leaves nothing that looks usable.
         context.host.remove(environment.pointer)
         for number in generations.numbers(context.host, environment):
             generations.discard(context.host, environment, number)
     context.host.remove(environment.root)
     yield Report(command="env", data={"schema": 1, "removed": name}, messages=(f"Removed {name}.",))
+
+
+def _alone(context: Context, environment: EnvironmentLayout) -> ContextManager[None]:
+    """Nobody builds there meanwhile; a dry run changes nothing, and waits for nobody."""
+    return contextlib.nullcontext() if context.dry_run else only_builder(environment)
 
 
 def _require_there(context: Context, environment: EnvironmentLayout) -> None:
@@ -150,20 +158,25 @@ def repair(context: Context, name: str) -> Iterator[Union[Event, Report]]:
     environment, number = find(context, name)
     plan = generations.read_plan(context.host, environment, number)
     lock = context.host.read_text(environment.generation(number).pylock)
-    if plan is None or lock is None:
+    if plan is None or lock is None or not pylock.versions(lock):
         raise DreambootError(
             Problem(
                 id="environment-unreadable",
                 what=f"The environment {name} can't be built again from its own records.",
-                cause="Its plan.json or pylock.toml is missing.",
-                hint="dreamboot build --yes",
+                cause="Its plan.json or pylock.toml is missing or damaged.",
+                hint="dreamboot build --yes" + ("" if environment.name == "default" else f" --env {environment.name}"),
             )
         )
-    yield from build(context.host, layout, order_for(context, plan, name, locked=lock, again=True))
+    order = order_for(context, plan, environment.name, locked=lock, again=True)
+    if context.dry_run:
+        todo = tuple(describe(step) for step in steps(plan, order.requirements))
+        yield Report(command="env", data={"schema": 1, "steps": list(todo)}, messages=todo)
+        return
+    yield from build(context.host, layout, order)
     yield Report(
         command="env",
-        data={"schema": 1, "environment": to_json(generations.require(context.host, layout, name))},
-        messages=(f"{name} was built again from its lock.",),
+        data={"schema": 1, "environment": to_json(generations.require(context.host, layout, environment.name))},
+        messages=(f"{environment.name} was built again from its lock.",),
     )
 
 
@@ -174,11 +187,9 @@ def collect_garbage(context: Context, keep: int = 2) -> Iterator[Union[Event, Re
     named = set()
     for name in context.host.list_dir(layout.environments):
         environment = layout.environment(name)
-        with only_builder(environment):
-            current = generations.current_number(context.host, environment)
+        with _alone(context, environment):
             entries = generations.list_generations(context.host, environment)
-            older = sorted(entry.number for entry in entries if entry.complete and entry.number != current)
-            kept = {current, *older[max(0, len(older) - keep + 1) :]}
+            kept = _kept(entries, keep)
             for entry in entries:
                 generation = environment.generation(entry.number)
                 if entry.number in kept:
@@ -193,6 +204,12 @@ def collect_garbage(context: Context, keep: int = 2) -> Iterator[Union[Event, Re
                 freed.append(str(layout.wheels / prefix / sha256))
     yield Event(kind=EventKind.LINE, stage="gc", message=f"{len(freed)} folders")
     yield Report(command="env", data={"schema": 1, "removed": freed}, messages=(f"Removed {len(freed)} folders.",))
+
+
+def _kept(entries: Tuple[generations.Generation, ...], keep: int) -> Set[int]:
+    """The one in use and the newest complete ones, `keep` in all, at least one."""
+    newest = sorted((entry.current, entry.number) for entry in entries if entry.complete or entry.current)
+    return {number for _, number in newest[-max(1, keep) :]}
 
 
 def _locked_hashes(context: Context, environment: EnvironmentLayout, number: int) -> set[str]:

@@ -11,15 +11,15 @@ from typing import Any, Dict, Generator, Iterator, List, Optional, Sequence, Tup
 
 from dreamboot import patching
 from dreamboot.app.context import Context
+from dreamboot.building.uv import clean_environment
 from dreamboot.host import Host
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem, Report
-from dreamboot.patching import engine, faults, journal, state
+from dreamboot.patching import check, engine, faults, journal, state
 from dreamboot.patching.patch import CopyFromWheel, Patch
 from dreamboot.patching.show import diff_text
 from dreamboot.patching.site import distributions
 from dreamboot.values import value
 
-VERIFY_SECONDS = 300.0
 Happening = Iterator[Union[Event, Report]]
 
 
@@ -137,10 +137,9 @@ def _verify_problem(row: Dict[str, Any]) -> Problem:
 
 def _fails(host: Host, where: Where, patch: Optional[Patch]) -> str:
     """Why the patch's own check fails in the environment; "" when it passes or can't be asked."""
-    if patch is None or not patch.verify or not where.python:
+    if patch is None or not where.python:
         return ""
-    done = host.run([where.python, "-I", "-c", patch.verify], timeout=VERIFY_SECONDS)
-    return "" if done.ok else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return check.fails(host, where.python, patch, clean_environment(host))
 
 
 def apply(context: Context, where: Where, names: Sequence[str]) -> Happening:

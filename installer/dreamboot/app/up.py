@@ -43,7 +43,9 @@ class Subject:
         return self.photos is None
 
 
-def up(context: Context, subject: Subject, wish: Wish, name: str = DEFAULT) -> Iterator[Union[Event, Report]]:
+def up(
+    context: Context, subject: Subject, wish: Wish, name: str = DEFAULT, bandwidth: int = 0
+) -> Iterator[Union[Event, Report]]:
     """The use case behind `dreamboot up`."""
     begun = time.monotonic()
     require_subject(context, subject)
@@ -56,7 +58,7 @@ def up(context: Context, subject: Subject, wish: Wish, name: str = DEFAULT) -> I
             machine, plan = item
     if machine is None or plan is None:
         raise RuntimeError("planning ended without a plan")
-    order = order_for(context, plan, name, wish=wish)
+    order = order_for(context, plan, name, wish=wish, bandwidth=bandwidth)
     layout = Layout(home=context.home)
     settings = run_settings(subject, plan)
     folder = run_folder(layout, subject, settings)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Iterator
+from typing import FrozenSet, Iterator
 
-from dreamboot.building import generations, journal, space, uv
+from dreamboot.building import generations, journal, pylock, space, uv
 from dreamboot.building.do import DO
 from dreamboot.building.exclusive import only_builder
 from dreamboot.building.layout import EnvironmentLayout, GenerationLayout, Layout
@@ -52,7 +52,7 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
         _require_room(host, layout, environment, order)
         generation = _generation_to_build(host, environment, order)
         site = site_of(host, layout, order, generation)
-        finished = journal.done_steps(host, generation)
+        finished = _still_true(host, generation)
         for step in steps(order.plan, order.requirements):
             name = type(step).__name__
             if name in finished and name != "Switch":
@@ -87,19 +87,35 @@ def _require_room(host: Host, layout: Layout, environment: EnvironmentLayout, or
     """
     if not host.list_dir(layout.uv_cache / "archive-v0"):
         estimate = order.plan.cost.disk_bytes or 0
-        space.require_space(host, (space.Need(path=environment.root, purpose="the environment", bytes=estimate),))
+        fetched = order.plan.cost.download_bytes or 0
+        space.require_space(host, space.needs(host, layout, environment.root, fetched, estimate))
 
 
 def is_current(host: Host, layout: Layout, order: Order) -> bool:
     """Whether the environment in use is already the one that is asked for."""
     environment = layout.environment(order.name)
     number = generations.current_number(host, environment)
-    return number is not None and _same(host, environment.generation(number), order)
+    if number is None or not generations.is_complete(host, environment, number):
+        return False
+    # Only looked at, not read: parsing it would take longer than everything else here.
+    lock = host.read_text(environment.generation(number).pylock) or ""
+    return lock.lstrip().startswith(("lock-version", "#")) and _same(host, environment.generation(number), order)
+
+
+def _still_true(host: Host, generation: GenerationLayout) -> FrozenSet[str]:
+    """The steps that the journal calls done, as far as what they made is still there to go on with."""
+    finished = journal.done_steps(host, generation)
+    if "Lock" in finished and not pylock.versions(host.read_text(generation.pylock) or ""):
+        return frozenset()
+    if not host.exists(generation.python(host.system)):
+        return finished & {"Lock", "Fetch"}
+    return finished
 
 
 def _same(host: Host, generation: GenerationLayout, order: Order) -> bool:
     wanted = (host.read_text(generation.requirements) or "").split() == " ".join(order.requirements).split()
-    if order.locked and host.read_text(generation.pylock) not in (order.locked, None):
+    lock = host.read_text(generation.pylock)
+    if order.locked and lock not in (order.locked, None):
         return False
     plan = generations.read_plan(
         host, EnvironmentLayout(name="", root=generation.path.parent.parent), generation.number
@@ -114,7 +130,7 @@ def _generation_to_build(host: Host, environment: EnvironmentLayout, order: Orde
     current = generations.current_number(host, environment)
     if known and known[-1] != current:
         newest = environment.generation(known[-1])
-        complete = "Verify" in journal.done_steps(host, newest)
+        complete = generations.is_complete(host, environment, newest.number)
         if _same(host, newest, order) and not (order.again and complete):
             for name in host.list_dir(newest.path):
                 if name.startswith("."):

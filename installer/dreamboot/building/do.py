@@ -63,13 +63,7 @@ def _do_fetch(site: Site) -> Iterator[Event]:
     unpacked_before = bool(site.host.list_dir(site.layout.uv_cache / "archive-v0"))
     to_unpack = missing if unpacked_before else fetching.with_sizes(installed, site.order.access)
     unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in to_unpack)
-    space.require_space(
-        site.host,
-        (
-            space.Need(path=site.layout.wheels, purpose="downloads", bytes=to_fetch),
-            space.Need(path=site.environment.root, purpose="the environment", bytes=unpacked),
-        ),
-    )
+    space.require_space(site.host, space.needs(site.host, site.layout, site.environment.root, to_fetch, unpacked))
     yield from _fetch_anywhere(site, [*filter(fetching.is_local, files), *missing])
     yield Event(kind=EventKind.FINISHED, stage="fetch", message="all files match the lock")
 
@@ -146,7 +140,7 @@ def _do_verify(site: Site) -> Iterator[Event]:
     found["training_step_seconds"] = None if seconds is None else round(seconds, 1)
     site.host.write_text(site.generation.path / "verified.json", json.dumps(to_json(found), indent=1) + "\n")
     versions = ", ".join(f"{name} {found['imports'][name]}" for name in found["imports"] if name != "PIL")
-    step = "" if seconds is None else f"; one training step of the demo model in {seconds:.0f} s"
+    step = "" if seconds is None else f"; one training step in {seconds:.0f} s"
     yield Event(kind=EventKind.FINISHED, stage="verify", message=versions + step)
 
 

@@ -29,6 +29,15 @@ class only_builder:  # noqa: N801 - reads as the phrase it is: `with only_builde
                     hint="Wait until it has finished, then run the same command again.",
                 )
             ) from busy
+        except (OSError, NotImplementedError) as error:
+            raise DreambootError(
+                Problem(
+                    id="cannot-write",
+                    what=f"The environment {self._name} can't be held for this change alone.",
+                    cause=f"{self._lock.lock_file}: {getattr(error, 'strerror', None) or error}",
+                    hint="Use another folder: --home FOLDER",
+                )
+            ) from error
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

@@ -24,30 +24,38 @@ class Generation:
 
 def numbers(host: Host, environment: EnvironmentLayout) -> Tuple[int, ...]:
     """All generations on disk, oldest first."""
-    return tuple(sorted(int(name) for name in host.list_dir(environment.generations) if name.isdigit()))
+    return tuple(
+        sorted(int(name) for name in host.list_dir(environment.generations) if len(name) < 9 and _is_number(name))
+    )
+
+
+def _is_number(text: str) -> bool:
+    """As we write it: no sign, no leading zero, no digits of other scripts (which `isdigit` takes)."""
+    return text.isascii() and text.isdigit() and str(int(text)) == text
 
 
 def current_number(host: Host, environment: EnvironmentLayout) -> Optional[int]:
     """The generation in use; None when there is none."""
     text = (host.read_text(environment.pointer) or "").strip()
-    return int(text) if text.isdigit() and int(text) in numbers(host, environment) else None
+    return int(text) if len(text) < 9 and _is_number(text) and int(text) in numbers(host, environment) else None
 
 
 def read_plan(host: Host, environment: EnvironmentLayout, number: int) -> Optional[Plan]:
-    """The plan of a generation; None when it can't be read (an older dreamboot's, or cut short)."""
+    """The plan of a generation; None when it can't be read (an older dreamboot's, cut short, or overwritten)."""
     import json
 
     from dreamboot.values import from_json
 
     try:
         return from_json(Plan, json.loads(host.read_text(environment.generation(number).plan) or ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
 def is_complete(host: Host, environment: EnvironmentLayout, number: int) -> bool:
-    """Whether it was verified and could be switched to."""
-    return "Verify" in done_steps(host, environment.generation(number))
+    """Whether it was verified, and its interpreter is still there: whether it could be switched to."""
+    generation = environment.generation(number)
+    return "Verify" in done_steps(host, generation) and host.exists(generation.python(host.system))
 
 
 def list_generations(host: Host, environment: EnvironmentLayout) -> Tuple[Generation, ...]:

@@ -16,7 +16,7 @@ def done_steps(host: Host, generation: GenerationLayout) -> FrozenSet[str]:
     for line in (host.read_text(generation.journal) or "").splitlines():
         try:
             names.add(str(json.loads(line)["done"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return frozenset(names)
 
@@ -35,6 +35,6 @@ def durations(host: Host, generation: GenerationLayout) -> Dict[str, float]:
         try:
             entry = json.loads(line)
             found[str(entry["done"])] = float(entry["seconds"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return found

@@ -10,9 +10,11 @@ from dreamboot.building.fetch import cached, fetch
 from dreamboot.building.installed import site_packages
 from dreamboot.building.lock import LockedFile, write_lock
 from dreamboot.building.order import Site
+from dreamboot.building.uv import clean_environment
 from dreamboot.host.base import Host
 from dreamboot.model import DreambootError, Event, EventKind, Problem
 from dreamboot.patching import Patch, apply, pick, shelf
+from dreamboot.patching.check import fails
 
 
 def chosen(host: Host, names: Sequence[str]) -> Tuple[Patch, ...]:
@@ -59,5 +61,24 @@ def apply_patches(site: Site) -> Iterator[Event]:
     planned = apply(site.host, folder, patches, wheels)
     for line in planned.warnings:
         yield Event(kind=EventKind.LINE, stage="patch", message=line, data={"important": True})
+    yield from check_patches(site)
     names = ", ".join((*planned.names, *(f"{name} (was there already)" for name in planned.already)))
     yield Event(kind=EventKind.FINISHED, stage="patch", message=names or "none needed")
+
+
+def check_patches(site: Site) -> Iterator[Event]:
+    """Run each patch's own check in the new environment; raises `DreambootError` for the first that fails."""
+    python = str(site.generation.python(site.host.system))
+    variables = {**clean_environment(site.host), **site.order.plan.environment}
+    for patch in chosen(site.host, site.order.plan.patches):
+        why = fails(site.host, python, patch, variables)
+        if why:
+            raise DreambootError(
+                Problem(
+                    id="patch-fails",
+                    what=f"With {patch.name} applied its check failed.",
+                    cause=why,
+                    hint="The environment in use before stays in use. Name the cause with: dreamboot doctor",
+                )
+            )
+        yield Event(kind=EventKind.LINE, stage="patch", message=f"{patch.name}: its check passes")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
+from dreamboot.building.layout import Layout
 from dreamboot.host import Host
 from dreamboot.model import DreambootError, Problem
 from dreamboot.values import value
@@ -18,13 +20,18 @@ UNPACKED_NVIDIA = 2.0
 SPARE_BYTES = 200 * 1024 * 1024
 
 
+# For programs' temporary files while a build runs: uv's interpreter probes, compiled modules, the training step.
+TEMPORARY_BYTES = 32 * 1024 * 1024
+
+
 @value
 class Need:
-    """So many bytes will be written below `path`, for `purpose`."""
+    """So many bytes will be written below `path`, for `purpose`. `spare`: whether more is to be left free there."""
 
     path: Path
     purpose: str
     bytes: int
+    spare: bool = True
 
 
 def unpacked_bytes(name: str, wheel_bytes: int) -> int:
@@ -43,16 +50,31 @@ def require_space(host: Host, needs: Sequence[Need]) -> None:
             continue
         free = room[0]
         wanted = sum(need.bytes for need in members)
-        if wanted and wanted + SPARE_BYTES > free:
-            purposes = ", ".join(f"{need.purpose} {need.bytes / 1e9:.1f} GB" for need in members if need.bytes)
+        spare = SPARE_BYTES if any(need.spare for need in members) else 0
+        if any(need.bytes for need in members) and wanted + spare > free:
+            purposes = ", ".join(f"{need.purpose} {need.bytes / 1e9:.2g} GB" for need in members if need.bytes)
             raise DreambootError(
                 Problem(
                     id="disk-space",
                     what=f"Not enough room on the disk that holds {members[0].path}.",
-                    cause=f"{free / 1e9:.1f} GB are free; needed: {purposes}, and {SPARE_BYTES / 1e9:.1f} GB to spare.",
+                    cause=f"{free / 1e9:.1f} GB are free; needed: {purposes}, and {spare / 1e9:.1f} GB to spare.",
                     hint="Make room (dreamboot env gc removes old generations), or use another disk: --home FOLDER",
                 )
             )
+
+
+def needs(host: Host, layout: Layout, environment: Path, fetched: int, unpacked: int) -> Tuple[Need, ...]:
+    """What a build writes where: downloads, uv's unpacked wheels, the environment, temporary files.
+
+    The environment is hard links to the unpacked wheels; only where it lies on another disk is everything copied.
+    """
+    one_disk = host.device_of(layout.uv_cache) == host.device_of(environment)
+    return (
+        Need(path=layout.wheels, purpose="downloads", bytes=fetched),
+        Need(path=layout.uv_cache, purpose="unpacked packages", bytes=0 if one_disk else unpacked),
+        Need(path=environment, purpose="the environment", bytes=unpacked),
+        Need(path=Path(tempfile.gettempdir()), purpose="temporary files", bytes=TEMPORARY_BYTES, spare=False),
+    )
 
 
 def says_full(text: str) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Dict, Optional
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence
 
 from dreamboot.model import Event, EventKind
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+# A wheel's name fits beside its bar in 80 columns.
+NAME_WIDTH = 30
 # A line at most this often (seconds) where there is no terminal to redraw: logs stay readable.
 PLAIN_EVERY = 15.0
 
@@ -65,10 +67,20 @@ class Watcher:
             self._advance_plain(event)
             return
         progress = self._started_progress()
-        text = event.message or event.stage
-        if event.stage not in self._tasks:
-            self._tasks[event.stage] = progress.add_task(text, total=event.total, unit=event.unit)
-        progress.update(self._tasks[event.stage], completed=event.done or 0, total=event.total, description=text)
+        files: Mapping[str, Sequence[int]] = event.data.get("files", {})
+        # Files have rows of their own; the row of the whole then needs no file's name.
+        text = event.stage if files else event.message or event.stage
+        self._row(progress, event.stage, text, event.done or 0, event.total, event.unit)
+        for name, (arrived, size) in files.items():
+            self._row(progress, f"{event.stage}/{name}", f"  {shortened(name)}", arrived, size or None, event.unit)
+        for key in [key for key in self._tasks if key.startswith(f"{event.stage}/")]:
+            if key.partition("/")[2] not in files:
+                progress.remove_task(self._tasks.pop(key))
+
+    def _row(self, progress: Progress, key: str, text: str, done: float, total: Optional[float], unit: str) -> None:
+        if key not in self._tasks:
+            self._tasks[key] = progress.add_task(text, total=total, unit=unit)
+        progress.update(self._tasks[key], completed=done, total=total, description=text)
 
     def _advance_plain(self, event: Event) -> None:
         now = time.monotonic()
@@ -77,12 +89,14 @@ class Watcher:
         if last is not None and now - last < PLAIN_EVERY and not complete:
             return
         self._said[event.stage] = now
-        self._print(f"  {amount(event)} {event.message}".rstrip())
+        told = [amount(event), *pace(event)]
+        self._print(f"  {', '.join(told)} {event.message}".rstrip())
 
     def _end_task(self, stage: str) -> None:
-        task = self._tasks.pop(stage, None)
-        if task is not None and self._progress is not None:
-            self._progress.remove_task(task)
+        for key in [key for key in self._tasks if key.partition("/")[0] == stage]:
+            task = self._tasks.pop(key)
+            if self._progress is not None:
+                self._progress.remove_task(task)
 
     def _started_progress(self) -> Progress:
         if self._progress is None:
@@ -109,3 +123,17 @@ def amount(event: Event) -> str:
         if event.total is None
         else f"{event.done or 0:g} of {event.total:g} {event.unit}"
     )
+
+
+def pace(event: Event) -> List[str]:
+    """["11.2 MB/s", "44 s left"], as far as the event tells them."""
+    rate, left = event.data.get("bytes_per_second"), event.data.get("seconds_left")
+    told = [] if not rate else [f"{rate / 1e6:.1f} MB/s"]
+    if left is not None and event.done != event.total:
+        told.append(f"{left:.0f} s left" if left < 100 else f"{left / 60:.0f} min left")
+    return told
+
+
+def shortened(name: str) -> str:
+    """The beginning of a file's name: package and version stand there."""
+    return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 3] + "..."

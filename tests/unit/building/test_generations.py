@@ -23,6 +23,7 @@ def environment(tmp_path):
         generation = layout.generation(number)
         current().make_dir(generation.path)
         current().write_text(generation.plan, canonical(PLAN))
+        current().write_text(generation.python(current().system), "")
         for step in ("Lock", "Verify")[: 1 if number == 10 else 2]:
             journal.record(current(), generation, step, 1.0)
     return layout

@@ -79,6 +79,51 @@ def test_without_a_terminal_lines_are_few_and_plain(capsys):
     assert lines == ["  0 of 1000 steps", "  1000 of 1000 steps", "  matters"]
 
 
+def fetching(done: int, **data) -> Event:
+    return Event(kind=EventKind.PROGRESS, stage="fetch", message="torch.whl", done=done, total=9_000_000, unit="bytes",
+                 data=data)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("done", "data", "line"),
+    [
+        (0, {}, "  0.0 of 9.0 MB torch.whl"),
+        (3_000_000, {"bytes_per_second": 1_500_000, "seconds_left": 4.0},
+         "  3.0 of 9.0 MB, 1.5 MB/s, 4 s left torch.whl"),
+        (3_000_000, {"bytes_per_second": 1000, "seconds_left": 6000.0},
+         "  3.0 of 9.0 MB, 0.0 MB/s, 100 min left torch.whl"),
+        (9_000_000, {"bytes_per_second": 1_500_000, "seconds_left": 0.0}, "  9.0 of 9.0 MB, 1.5 MB/s torch.whl"),
+    ],
+)  # fmt: skip
+def test_rate_and_time_left_are_told_without_a_terminal(capsys, done, data, line):
+    watcher = Watcher(quiet=False, debug=False)
+    watcher.see(fetching(done, **data))
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_on_a_terminal_every_file_has_a_row_of_its_own(monkeypatch):
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    for name, text in (("TERM", "xterm"), ("COLUMNS", "110")):
+        monkeypatch.setenv(name, text)
+    watcher = Watcher(quiet=False, debug=False)
+    for done in (1_000_000, 4_000_000):
+        files = {"torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl": [done, 8_000_000], "small.whl": [done, 5_000_000]}
+        watcher.see(fetching(done, files=files if done < 4_000_000 else {"small.whl": [done, 5_000_000]}))
+    rows = {task.description.strip(): task.completed for task in watcher._progress.tasks}
+    watcher.see(Event(kind=EventKind.FINISHED, stage="fetch"))
+    watcher.close()
+    assert rows == {"fetch": 4_000_000, "small.whl": 4_000_000}
+    assert not watcher._tasks
+    assert "torch-2.13.0+cpu-cp311-cp31..." in screen.getvalue()
+
+
 def test_quiet_is_silent(capsys):
     watcher = Watcher(quiet=True, debug=True)
     watcher.see(Event(kind=EventKind.STARTED, stage="train", message="x"))

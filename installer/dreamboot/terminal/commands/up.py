@@ -8,6 +8,7 @@ from typing import Iterator, Union
 
 from dreamboot.app.context import Context
 from dreamboot.model import Event, EventKind, Report
+from dreamboot.terminal.commands.build import bandwidth
 from dreamboot.terminal.options import add_environment, add_wish, wish_from
 
 HELP = "the whole way: detect, plan, build, configure, train, export"
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     subject.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting of the trainer")
     add_environment(parser)
     add_wish(parser)
+    parser.add_argument("--bandwidth", type=bandwidth, default=0, metavar="RATE", help="bytes per second: 500k, 5M")
 
 
 def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Report]]:
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
     elif not context.yes:
         message = "No terminal to ask on: taking every default, as with --yes."
         yield Event(kind=EventKind.LINE, stage="ask", message=message, data={"important": True})
-    yield from up(context, subject, wish_from(args), args.env)
+    yield from up(context, subject, wish_from(args), args.env, args.bandwidth)
 
 
 def render(report: Report) -> str:
