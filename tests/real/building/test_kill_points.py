@@ -1,4 +1,7 @@
-"""Killed at a hundred random points, with its children or alone, a build ends in the very same files."""
+"""Killed at random points, with its children or alone, a build ends in the very same files.
+
+A sample of the kills is made each time; DREAMBOOT_KILLS=110 makes the hundred that docs/verified.md tells of.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from support.tiny_index import index
 pytestmark = pytest.mark.real
 
 BUILD = Path(__file__).resolve().parents[2] / "support" / "tiny_build.py"
-KILLS = 110
+KILLS = int(os.environ.get("DREAMBOOT_KILLS", "12"))
 # Fixed, so that a failure can be looked at again; the machine's own timing still differs from run to run.
 SEED = 20221108
 TIMES = ("journal.jsonl", "verified.json", "uv_cache.json")
@@ -72,9 +75,9 @@ def test_every_kill_ends_in_the_same_files(tmp_path):
                 killed += kill_once(home, server.url, chance.uniform(0.05, seconds), chance, stages)
             said, _ = finish(home, server.url)
             assert content(home) == expected, f"after {killed} kills, seed {SEED}:\n{said}"
-    assert killed >= 100
-    # The kills were spread over the whole build.
-    assert {"lock", "fetch", "install", "verify"} <= stages
+    assert killed >= KILLS
+    # The kills were spread over the build.
+    assert len({"lock", "fetch", "install", "verify"} & stages) >= (4 if KILLS >= 100 else 1), stages
 
 
 def kill_once(home: Path, url: str, after: float, chance: random.Random, stages: set[str]) -> int:
