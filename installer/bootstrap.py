@@ -109,6 +109,7 @@ def open_bundle(words):
         raise Failure(
             "{0} is not a bundle.".format(folder), "It has no SHA256SUMS.", "Make one: dreamboot bundle -o FOLDER"
         )
+    check_bundle(folder, ("dreamboot",))
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT"):
         os.environ.pop(name, None)
     # pip splits this variable at spaces; a URL has none.
@@ -123,26 +124,41 @@ def file_url(path):
     return pathlib.Path(path).as_uri()
 
 
-def check_bundle(folder):
-    """Compare what the tool is made of with SHA256SUMS; the trainer's wheels are checked when they are installed."""
+def check_bundle(folder, parts):
+    """Compare the bundle's files with SHA256SUMS, those at its top and those below the folders `parts`.
+
+    The trainer's wheels are compared with the lock, which is one of those files, when they are installed.
+    """
     import hashlib
 
-    with open(os.path.join(folder, "SHA256SUMS"), encoding="utf-8") as file:
-        lines = [line.rstrip("\n").split("  ", 1) for line in file if line.strip()]
-    for wanted, name in lines:
-        if name.startswith("wheels/"):
+    named = set()
+    with open(os.path.join(folder, "SHA256SUMS"), encoding="utf-8", errors="replace") as file:
+        lines = [line.rstrip("\n").partition("  ") for line in file if line.strip()]
+    for wanted, _, name in lines:
+        top, slash, _ = name.partition("/")
+        if slash and top not in parts:
             continue
+        named.add(name)
         try:
             with open(os.path.join(folder, *name.split("/")), "rb") as file:
                 found = hashlib.sha256(file.read()).hexdigest()
-        except EnvironmentError as error:
+        except (EnvironmentError, ValueError) as error:
             found = str(error)
         if found != wanted:
-            raise Failure(
-                "The bundle is damaged: {0}".format(name),
-                "Expected sha256 {0}, found {1}.".format(wanted, found),
-                "Copy the bundle again, or make a new one: dreamboot bundle -o FOLDER",
-            )
+            raise damaged(name, "Expected sha256 {0}, found {1}.".format(wanted, found))
+    if "pylock.toml" not in named:
+        raise damaged("SHA256SUMS", "It does not name pylock.toml.")
+    if "tool" in parts:
+        # pip would take a newer file that lies beside the right one.
+        for name in sorted(os.listdir(os.path.join(folder, "tool"))):
+            if "tool/" + name not in named:
+                raise damaged("tool/" + name, "SHA256SUMS does not name it.")
+
+
+def damaged(name, why):
+    """The failure of a bundle that is not as it was made."""
+    hint = "Copy the bundle again, or make a new one: dreamboot bundle -o FOLDER"
+    return Failure("The bundle is damaged: {0}".format(name), why, hint)
 
 
 def tool_python(home):
@@ -157,7 +173,7 @@ def tool_python(home):
     python = venv_python(folder)
     if not os.path.exists(os.path.join(folder, "complete")):
         if os.environ.get("DREAMBOOT_BUNDLE"):
-            check_bundle(os.environ["DREAMBOOT_BUNDLE"])
+            check_bundle(os.environ["DREAMBOOT_BUNDLE"], ("dreamboot", "tool"))
         build_tool(home, folder, dependencies(project.decode("utf-8")))
     return python
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,39 +22,62 @@ version = "3.12.4"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def empty(tmp_path_factory):
+    """A home in which nothing is built; locks are made in it."""
     return tmp_path_factory.mktemp("locks") / "home"
 
 
-def test_the_same_plan_gives_the_same_lock(home, tmp_path):
-    texts = [answer(home, "build", "--lock-only")["lock"] for _ in range(2)]
+def test_the_same_plan_gives_the_same_lock(empty, tmp_path):
+    texts = [answer(empty, "build", "--lock-only")["lock"] for _ in range(2)]
     assert texts[0] == texts[1]
     assert 'name = "torch"' in texts[0]
-    assert not (home / "envs").exists()
+    assert not (empty / "envs").exists()
 
 
-def test_a_lock_for_windows_is_made_here(home, tmp_path):
+def test_a_lock_for_windows_is_made_here(empty, tmp_path):
     stated = tmp_path / "windows.toml"
     stated.write_text(WINDOWS)
     lock = tmp_path / "pylock.toml"
-    data = answer(home, "build", "--assume", str(stated), "--lock-only", "-o", str(lock))
+    data = answer(empty, "build", "--assume", str(stated), "--lock-only", "-o", str(lock))
     assert data["packages"] > 20
     text = lock.read_text(encoding="utf-8")
     assert "win_amd64" in text
     assert "manylinux" not in text
-    refused = call(home, "build", "--assume", str(stated), "--yes", "--json")
+    refused = call(empty, "build", "--assume", str(stated), "--yes", "--json")
     assert json.loads(refused.stdout)["problem"]["id"] == "stated-machine"
 
 
-def test_a_lock_that_is_none_is_a_problem(home, tmp_path):
+def test_a_lock_that_is_none_is_a_problem(empty, tmp_path):
     broken = tmp_path / "pylock.toml"
+    sha256 = "0" * 64
+    evil = (
+        'lock-version = "1.0"\n[[packages]]\nname = "torch"\nversion = "2.13.0"\nwheels = [{ name = '
+        f'"../../../out-1-py3-none-any.whl", url = "file:///dev/zero", hashes = {{ sha256 = "{sha256}" }} }}]\n'
+    )
+    broken.write_text(evil)
+    done = call(empty, "build", "--locked", str(broken), "--yes", "--json")
+    assert done.returncode in (1, 3), done.stdout
+    assert set(json.loads(done.stdout)) & {"problem", "refused"}
     for text, wanted in (("not [ toml", "lock-unreadable"), ('lock-version = "9"\npackages = []', "lock-unreadable")):
         broken.write_text(text)
-        done = call(home, "build", "--locked", str(broken), "--yes", "--json")
+        done = call(empty, "build", "--locked", str(broken), "--yes", "--json")
         assert json.loads(done.stdout)["problem"]["id"] == wanted
 
 
+def test_a_given_lock_is_what_gets_built(home, tmp_path):
+    """The lock goes out as a file and comes back in: the same packages, from the cache, and nothing is resolved."""
+    lock = tmp_path / "pylock.toml"
+    made = answer(home, "build", "--lock-only", "-o", str(lock))
+    built = answer(home, "build", "--locked", str(lock), "--env", "locked", "--offline", "--yes")
+    generation = Path(built["path"])
+    assert (generation / "pylock.toml").read_text(encoding="utf-8") == lock.read_text(encoding="utf-8")
+    assert len(answer(home, "env", "show", "locked")["packages"]) == made["packages"]
+    assert answer(home, "env", "diff", "default", "locked")["changed"] == {}
+    answer(home, "env", "remove", "locked", "--yes")
+
+
 def test_a_bundle_builds_without_any_network(home, tmp_path):
+    """Made from the wheels that the session's home has; what is built from it is a whole environment that trains."""
     if subprocess.run(["unshare", "-n", "true"], check=False, capture_output=True).returncode:
         pytest.skip("cutting the network off needs root")
     folder = tmp_path / "bun dle ö"
@@ -64,7 +88,7 @@ def test_a_bundle_builds_without_any_network(home, tmp_path):
     done = subprocess.run([*command, "build", "--yes", "--json"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["environment"]["generation"] == 1
-    damaged = folder / "dreamboot" / "pyproject.toml"
+    damaged = folder / "pylock.toml"
     damaged.write_text(damaged.read_text() + "\n# changed\n")
     done = subprocess.run([*command, "env", "list"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
