@@ -306,6 +306,7 @@ class TorchBuild:
 class Preset:
     """Training settings that fit this machine, with their predicted cost (MiB, seconds).
 
+    `seconds_per_step` is the published figure for a Tesla T4 with these settings, None where none is published.
     `settings` are keys of the trainer's configuration; `method` is "full" or "lora".
     """
 

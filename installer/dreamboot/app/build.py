@@ -116,7 +116,7 @@ def agreed(context: Context, plan: Plan) -> bool:
     """`--yes`, or nobody to ask, or a yes to what it will cost."""
     if not context.interactive:
         return True
-    return context.confirm(f"Build this environment? {cost(plan)}")
+    return context.confirm(f"{cost(plan)}\nBuild this environment?", default=True)
 
 
 def declined(command: str) -> Report:

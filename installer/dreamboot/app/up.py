@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 from dreamboot.app.build import DEFAULT, cost, decide, declined, one_line, summary
 from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
+from dreamboot.app.expectation import count_photos, peak_memory, steps_for, training_time
 from dreamboot.app.train import Run, finished_report, run_training
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
@@ -60,14 +61,15 @@ def up(
         raise RuntimeError("planning ended without a plan")
     order = order_for(context, plan, name, wish=wish, bandwidth=bandwidth)
     layout = Layout(home=context.home)
-    settings = run_settings(subject, plan)
+    photos = count_photos(context.host.list_dir(subject.photos), IMAGE_SUFFIXES) if subject.photos else 0
+    settings = run_settings(subject, plan, photos)
     folder = run_folder(layout, subject, settings)
     if context.dry_run:
         todo = (*map(describe, steps(plan, order.requirements)), f"train: in {folder}")
         yield Report(command="up", data={"schema": 1, "plan": to_json(plan), "steps": list(todo)}, messages=todo)
         return
-    overview = summary_lines(machine, plan, subject, folder)
-    if context.interactive and not context.confirm("\n".join((*overview, "Start?"))):
+    overview = summary_lines(machine, plan, subject, settings, folder)
+    if context.interactive and not context.confirm("\n".join((*overview, "Start?")), default=True):
         yield declined("up")
         return
     yield from run_build(context.host, layout, order)
@@ -132,8 +134,11 @@ def require_model(context: Context, subject: Subject) -> None:
     )
 
 
-def run_settings(subject: Subject, plan: Plan) -> Tuple[str, ...]:
-    """The run's settings as `key=value`; the subject's own win over the machine's preset, the user's over all."""
+def run_settings(subject: Subject, plan: Plan, photos: int = 0) -> Tuple[str, ...]:
+    """The run's settings as `key=value`; the subject's own win over the machine's preset, the user's over all.
+
+    `photos`: how many there are; decides the number of steps.
+    """
     chosen: Dict[str, Any] = dict(plan.preset.settings)
     chosen["method"] = plan.preset.method
     if plan.preset.mixed_precision:
@@ -148,6 +153,7 @@ def run_settings(subject: Subject, plan: Plan) -> Tuple[str, ...]:
             instance_prompt=f"a photo of {subject.token} {noun}",
             class_prompt=f"a photo of {article} {noun}",
             pretrained_model_name_or_path=subject.model or DEFAULT_MODEL,
+            max_train_steps=steps_for(photos),
         )
     return tuple(f"{key}={_text(item)}" for key, item in chosen.items()) + subject.settings
 
@@ -172,21 +178,20 @@ def run_folder(layout: Layout, subject: Subject, settings: Tuple[str, ...]) -> P
     return layout.runs / f"{name}-{hashlib.sha256(canonical(settings).encode()).hexdigest()[:6]}"
 
 
-def summary_lines(machine: Machine, plan: Plan, subject: Subject, folder: Path) -> List[str]:
+def summary_lines(machine: Machine, plan: Plan, subject: Subject, settings: Tuple[str, ...], folder: Path) -> List[str]:
     """What will happen, before it does: for the wizard and the log."""
     taught = (
         "the built-in demo subject"
         if subject.is_demo
         else f"{subject.photos} as '{subject.token} {subject.class_noun}'"
     )
-    vram = plan.preset.predicted_vram_mib
+    chosen = dict(text.partition("=")[::2] for text in settings)
     return [
         f"Machine:     {summary(machine)}",
         f"Environment: {one_line(plan)}",
-        f"Cost:        {cost(plan) or 'nothing to download'}",
+        f"Download:    {cost(plan) or 'nothing'}",
         f"Teaches:     {taught}",
-        f"Peak memory: {vram} MiB of VRAM"
-        if vram and plan.device != "cpu"
-        else "Peak memory: on the CPU, about 2 GiB of RAM",
+        f"Training:    {training_time(plan, chosen, demo=subject.is_demo)}",
+        f"Peak memory: {peak_memory(plan, demo=subject.is_demo)}",
         f"Results in:  {folder}",
     ]

@@ -93,7 +93,7 @@ def _fitted(
     )
     made = Preset(
         method=fitting.method, settings=settings, mixed_precision=precision, predicted_vram_mib=fitting.peak_mib,
-        seconds_per_step=None, reason=reason,
+        seconds_per_step=round(1 / fitting.speed, 2) if fitting.speed else None, reason=reason,
     )  # fmt: skip
     return made, tuple(warnings)
 
