@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -156,7 +157,14 @@ def test_pip_inside_holds_torch(layout, server):
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", "Übung-дом-家", "x" * 60 + "/" + "y" * 60 + "/" + "z" * 60], ids=["space", "letters", "long"]
+    "name",
+    [
+        "with space",
+        "\u00dcbung-\u0434\u043e\u043c-\u5bb6",
+        "/".join(letter * 60 for letter in "abcdefgh"),
+        "it's 100% $HOME;#",
+    ],
+    ids=["space", "letters", "long", "signs"],
 )
 def test_any_home_works(tmp_path, server, name):
     layout = Layout(home=tmp_path / name)
@@ -165,13 +173,97 @@ def test_any_home_works(tmp_path, server, name):
     assert verified["imports"] == {"torch": "1.0.0", "accelerate": "1.0.0"}
 
 
-def test_a_poisoned_caller_changes_nothing(tmp_path, server, monkeypatch, layout):
-    poison = tmp_path / "poison"
-    poison.mkdir()
-    (poison / "torch.py").write_text("raise SystemExit('leaked')")
-    for variable in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "PYTHONUSERBASE"):
-        monkeypatch.setenv(variable, str(poison))
-    monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:9/none")
-    monkeypatch.setenv("UV_PROJECT_ENVIRONMENT", str(poison))
+@pytest.fixture
+def drive(tmp_path):
+    """Another file system."""
+    place = tmp_path / "drive"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize("moved", ["home", "cache", "envs"])
+def test_another_drive_works(tmp_path, server, drive, moved, monkeypatch):
+    """The whole home there, or only its cache or its environments behind a link: where links end, files are copied."""
+    from dreamboot.building import space
+
+    monkeypatch.setattr(space, "SPARE_BYTES", 0)
+    layout = Layout(home=drive / "home" if moved == "home" else tmp_path / "home")
+    if moved != "home":
+        layout.home.mkdir()
+        (drive / moved).mkdir()
+        (layout.home / moved).symlink_to(drive / moved)
     make(layout, order(server.url))
-    assert generations.in_use(host.current(), layout, "tiny").generation == 1
+    make(layout, order(server.url, name="second"))
+    found = [next(layout.environment(name).generation(1).venv.rglob("part_7.bin")) for name in ("tiny", "second")]
+    assert found[0].read_bytes() == found[1].read_bytes()
+    assert found[0].samefile(found[1]) == (moved == "home")
+    report(env.repair(context(layout), "tiny"))
+    assert generations.in_use(host.current(), layout, "tiny").generation == 2
+
+
+def test_a_poisoned_caller_changes_nothing(tmp_path, server, monkeypatch, layout):
+    """Every variable, file and folder by which another environment is known to leak in, at once."""
+    poison = tmp_path / "poison"
+    user_site = poison / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    user_site.mkdir(parents=True)
+    for folder in (poison, user_site):
+        for name in ("torch.py", "accelerate.py", "sitecustomize.py", "usercustomize.py"):
+            (folder / name).write_text("raise SystemExit('leaked')")
+    (user_site / "evil.pth").write_text("import os; os._exit(7)\n")
+    for variable in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT",
+                     "PYTHONUSERBASE", "PYTHONSTARTUP", "PYTHONPYCACHEPREFIX", "PYTHONPLATLIBDIR"):  # fmt: skip
+        monkeypatch.setenv(variable, str(poison))
+    for variable, text in (
+        ("PIP_USER", "1"), ("PIP_REQUIRE_VIRTUALENV", "1"), ("PIP_NO_DEPS", "1"), ("PIP_ONLY_BINARY", ":none:"),
+        ("CONDA_DEFAULT_ENV", "base"), ("CONDA_SHLVL", "1"), ("CONDA_PYTHON_EXE", str(poison)),
+        ("UV_INDEX_URL", "http://127.0.0.1:9/none"), ("UV_PROJECT_ENVIRONMENT", str(poison)), ("UV_NO_BINARY", "1"),
+        ("UV_PYTHON", "2.7"), ("UV_OFFLINE", "1"), ("UV_LINK_MODE", "symlink"),
+        ("UV_CONSTRAINT", str(poison / "c.txt")),
+        ("UV_CONFIG_FILE", str(poison / "uv.toml")), ("PYTHONOPTIMIZE", "2"), ("PYTHONINSPECT", "1"),
+    ):  # fmt: skip
+        monkeypatch.setenv(variable, text)
+    (poison / "uv.toml").write_text("no-index = true\n")
+    (poison / "c.txt").write_text("torch==9\n")
+    monkeypatch.chdir(poison)
+    make(layout, order(server.url))
+    built = generations.in_use(host.current(), layout, "tiny")
+    assert built.generation == 1
+    verified = json.loads((layout.environment("tiny").generation(1).path / "verified.json").read_text())
+    assert verified["imports"] == {"torch": "1.0.0", "accelerate": "1.0.0"}
+
+
+def test_two_environments_are_built_at_the_same_time(layout, server):
+    """They share one cache, also while both fill it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    names = ("one", "two", "three")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda name: make(layout, order(server.url, name=name)), names))
+    for name in names:
+        built = generations.require(host.current(), layout, name)
+        assert subprocess.run([built.python, "-c", "import ballast"], check=False).returncode == 0
+
+
+def test_a_home_that_can_only_be_read(drive, server):
+    """Looking works; what would change something is a Problem, not a traceback."""
+    layout = Layout(home=drive / "home")
+    make(layout, order(server.url))
+    make(layout, smaller(server.url))
+    subprocess.run(["mount", "-o", "remount,ro", str(drive)], check=True)
+    assert report(env.show(context(layout), "tiny")).data["environment"]["generation"] == 2
+    assert report(env.list_environments(context(layout))).data["environments"]
+    changes = (
+        env.rollback(context(layout), "tiny", None), env.remove(context(layout), "tiny"),
+        env.collect_garbage(context(layout)), env.repair(context(layout), "tiny"),
+    )  # fmt: skip
+    for use_case in changes:
+        with pytest.raises(DreambootError) as caught:
+            report(use_case)
+        assert caught.value.problem.id == "cannot-write"
+    with pytest.raises(DreambootError) as caught:
+        make(layout, order(server.url, name="new"))
+    assert caught.value.problem.id == "cannot-write"

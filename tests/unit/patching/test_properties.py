@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from dreamboot import patching
 from dreamboot.host.local import LocalHost
+from dreamboot.patching import journal
 from dreamboot.patching.hunks import apply_hunks, reversed_hunks
 from dreamboot.patching.record import edited, entry
+from support.faulty_host import FaultyHost, Killed
 from support.patch_trees import diff, install, patch_text, tree, true_record
 
 LINE = st.text(alphabet="ab \t\r\\-+@é", max_size=4)
@@ -67,6 +70,45 @@ def test_apply_then_revert_is_the_identity(case: Any, mode: int) -> None:
         assert true_record(site)
         patching.revert(host, site, ["thing/random"])
         assert tree(site) == first
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases(), st.data())
+def test_killed_after_any_file_operation_it_is_the_old_or_the_new_tree(case: Any, data: Any) -> None:
+    """A random tree, a random patch, apply or revert, and the process gone after a random change to the disk."""
+    before, after, context = case
+    patch = patch_for(before, after, context)
+    if patch is None:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        site = install(Path(name) / "site", {path: text.encode() for path, text in before.items()})
+        old = without_store(site)
+        counting = FaultyHost()
+        patching.apply(counting, site, [patch], {})
+        new, changes = without_store(site), counting.count
+        if data.draw(st.booleans()):
+            patching.revert(LocalHost(), site, [patch.name])
+        else:
+            counting = FaultyHost()
+            patching.revert(counting, site, [patch.name])
+            changes = counting.count
+            patching.apply(LocalHost(), site, [patch], {})
+        host = FaultyHost(data.draw(st.integers(0, changes - 1)), killed=True)
+        with contextlib.suppress(Killed):
+            if without_store(site) == old:
+                patching.apply(host, site, [patch], {})
+            else:
+                patching.revert(host, site, [patch.name])
+        journal.recover(LocalHost(), site)
+        assert without_store(site) in (old, new)
+        patching.apply(LocalHost(), site, [patch], {})
+        patching.revert(LocalHost(), site, [patch.name])
+        assert tree(site) == old
+
+
+def without_store(site: Path) -> Any:
+    """The tree, less the tool's own notes."""
+    return {path: value for path, value in tree(site).items() if not path.startswith(".dreamboot-patches")}
 
 
 @settings(max_examples=300, deadline=None)
