@@ -360,11 +360,17 @@ class Plan:
     @property
     def id(self) -> str:
         """Hash of what gets built; reasons, costs and the training preset do not change it."""
-        import hashlib
+        return plan_id({name: getattr(self, name) for name in _BUILT})
 
-        built = (self.platform, self.torch, self.packages, self.patches, self.environment, self.profile)
-        content = [self.python, *built]
-        return hashlib.sha256(canonical(content).encode()).hexdigest()[:12]
+
+_BUILT = ("python", "platform", "torch", "packages", "patches", "environment", "profile")
+
+
+def plan_id(plan: Mapping[str, Any]) -> str:
+    """`Plan.id` of a plan as plain data, as plan.json holds it: without the cost of making a `Plan` of it."""
+    import hashlib
+
+    return hashlib.sha256(canonical([plan[name] for name in _BUILT]).encode()).hexdigest()[:12]
 
 
 @value

@@ -7,7 +7,6 @@ from typing import Iterator, Optional, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import machine_with_sources, order_for, with_patches, without_logins
-from dreamboot.app.locking import lock_only, read_lock, with_torch_of
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
 from dreamboot.building.layout import Layout
@@ -68,9 +67,14 @@ def build(
 ) -> Iterator[Union[Event, Report]]:
     """The use case behind `dreamboot build`."""
     making = making or Making()
-    locked = read_lock(context, making.locked) if making.locked else ""
+    locked, held = "", wish
+    if making.locked:
+        from dreamboot.app.locking import read_lock, with_torch_of
+
+        locked = read_lock(context, making.locked)
+        held = with_torch_of(wish, locked)
     machine, plan = None, None
-    for item in decide(context, with_torch_of(wish, locked)):
+    for item in decide(context, held):
         if isinstance(item, Event):
             yield item
         else:
@@ -78,6 +82,8 @@ def build(
     if machine is None or plan is None:
         raise RuntimeError("planning ended without a plan")
     if making.lock_only:
+        from dreamboot.app.locking import lock_only
+
         yield from lock_only(context, wish, machine, plan, making)
         return
     require_own_machine(context)

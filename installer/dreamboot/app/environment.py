@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Optional, Sequence, Tuple
 
 from dreamboot.app.context import Context
-from dreamboot.building import generations, pylock
+from dreamboot.building import generations
 from dreamboot.building.access import HIDDEN, Access, split_login
 from dreamboot.building.layout import Layout
 from dreamboot.building.order import Order
@@ -62,7 +62,11 @@ def order_for(
 def bundled_lock(context: Context, plan: Plan) -> str:
     """The lock of the bundle that this call was started with (`bootstrap.py --offline DIR`), when it is the plan's."""
     folder = context.host.environ.get("DREAMBOOT_BUNDLE", "")
-    text = context.host.read_text(Path(folder) / "pylock.toml") if folder else None
+    if not folder:
+        return ""
+    from dreamboot.building import pylock
+
+    text = context.host.read_text(Path(folder) / "pylock.toml")
     if text is None or plan.profile != _profile_of(context, Path(folder)):
         return ""
     version = pylock.versions(text).get("torch", "")

@@ -6,13 +6,10 @@ import time
 from dataclasses import replace
 from typing import FrozenSet, Iterator
 
-from dreamboot.building import generations, journal, pylock, space, uv
-from dreamboot.building.do import DO
+from dreamboot.building import generations, journal, space
 from dreamboot.building.exclusive import only_builder
 from dreamboot.building.layout import EnvironmentLayout, GenerationLayout, Layout
-from dreamboot.building.lock import Resolver
 from dreamboot.building.order import Order, Site
-from dreamboot.building.orphans import end_orphans
 from dreamboot.building.steps import steps
 from dreamboot.host import Host
 from dreamboot.model import DreambootError, Environment, Event, EventKind
@@ -47,6 +44,10 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
         if not order.again and is_current(host, layout, order):
             yield Event(kind=EventKind.FINISHED, stage="build", message="already built: nothing to do")
             return
+        # What follows is imported here: most calls end above, and shall not wait for it.
+        from dreamboot.building.do import DO
+        from dreamboot.building.orphans import end_orphans
+
         if end_orphans(environment.root):
             yield Event(kind=EventKind.LINE, stage="build", message="ended what a killed build had left running")
         _require_room(host, layout, environment, order)
@@ -67,6 +68,9 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
 
 def site_of(host: Host, layout: Layout, order: Order, generation: GenerationLayout) -> Site:
     """Where `order` is built: uv with its variables, sources and constraints."""
+    from dreamboot.building import uv
+    from dreamboot.building.lock import Resolver
+
     environment = layout.environment(order.name)
     variables = {
         **uv.uv_environment(host, layout, order.access), **uv.mark(environment), **order.secrets,
@@ -104,6 +108,8 @@ def is_current(host: Host, layout: Layout, order: Order) -> bool:
 
 def _still_true(host: Host, generation: GenerationLayout) -> FrozenSet[str]:
     """The steps that the journal calls done, as far as what they made is still there to go on with."""
+    from dreamboot.building import pylock
+
     finished = journal.done_steps(host, generation)
     if "Lock" in finished and not pylock.versions(host.read_text(generation.pylock) or ""):
         return frozenset()
@@ -117,10 +123,8 @@ def _same(host: Host, generation: GenerationLayout, order: Order) -> bool:
     lock = host.read_text(generation.pylock)
     if order.locked and lock not in (order.locked, None):
         return False
-    plan = generations.read_plan(
-        host, EnvironmentLayout(name="", root=generation.path.parent.parent), generation.number
-    )
-    return wanted and plan is not None and plan.id == order.plan.id
+    environment = EnvironmentLayout(name="", root=generation.path.parent.parent)
+    return wanted and generations.read_plan_id(host, environment, generation.number) == order.plan.id
 
 
 def _generation_to_build(host: Host, environment: EnvironmentLayout, order: Order) -> GenerationLayout:

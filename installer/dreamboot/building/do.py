@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from dreamboot.building import constraints, generations, install, lock, patches, pylock, space, uv, verify
 from dreamboot.building import fetch as fetching
@@ -12,6 +13,7 @@ from dreamboot.building.access import shown
 from dreamboot.building.elsewhere import elsewhere
 from dreamboot.building.installed import check_installed, site_packages
 from dreamboot.building.order import Site
+from dreamboot.building.orphans import end_orphans
 from dreamboot.building.steps import (
     ApplyPatches,
     CreateVenv,
@@ -135,13 +137,28 @@ def _do_verify(site: Site) -> Iterator[Event]:
     count = check_installed(folder, _files(site), lambda file: fetching.cached(site.layout, file))
     yield Event(kind=EventKind.LINE, stage="verify", message=f"{count} files are as their wheels hold them")
     variables = {**uv.clean_environment(site.host, training=True), **uv.mark(site.environment)}
-    found: Dict[str, Any] = dict(verify.verify(site.host, site.order.plan, site.generation, variables))
-    seconds = training_step(site.host, site.layout, site.order.plan, site.generation, variables)
+    found, seconds = _side_by_side(site, variables)
     found["training_step_seconds"] = None if seconds is None else round(seconds, 1)
     site.host.write_text(site.generation.path / "verified.json", json.dumps(to_json(found), indent=1) + "\n")
     versions = ", ".join(f"{name} {found['imports'][name]}" for name in found["imports"] if name != "PIL")
     step = "" if seconds is None else f"; one training step in {seconds:.0f} s"
     yield Event(kind=EventKind.FINISHED, stage="verify", message=versions + step)
+
+
+def _side_by_side(site: Site, variables: Mapping[str, str]) -> Tuple[Dict[str, Any], Optional[float]]:
+    """Imports and the training step, each a child of its own, at the same time: loading is most of both."""
+    plan = site.order.plan
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        imports = pool.submit(verify.verify, site.host, plan, site.generation, variables)
+        try:
+            seconds = training_step(site.host, site.layout, plan, site.generation, variables)
+        except DreambootError:
+            imports.result()  # what does not load does not train either: that reason goes first
+            raise
+        except BaseException:
+            end_orphans(site.environment.root)
+            raise
+        return dict(imports.result()), seconds
 
 
 def _do_switch(site: Site) -> Iterator[Event]:

@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 from dreamboot.building.journal import done_steps
 from dreamboot.building.layout import EnvironmentLayout, Layout
 from dreamboot.host import Host
-from dreamboot.model import DreambootError, Environment, Plan, Problem
+from dreamboot.model import DreambootError, Environment, Plan, Problem, plan_id
 from dreamboot.values import value
 
 
@@ -52,6 +52,16 @@ def read_plan(host: Host, environment: EnvironmentLayout, number: int) -> Option
         return None
 
 
+def read_plan_id(host: Host, environment: EnvironmentLayout, number: int) -> str:
+    """The id of a generation's plan; "" when it can't be read."""
+    import json
+
+    try:
+        return plan_id(json.loads(host.read_text(environment.generation(number).plan) or ""))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
 def is_complete(host: Host, environment: EnvironmentLayout, number: int) -> bool:
     """Whether it was verified, and its interpreter is still there: whether it could be switched to."""
     generation = environment.generation(number)
@@ -82,13 +92,12 @@ def in_use(host: Host, layout: Layout, name: str) -> Optional[Environment]:
     number = current_number(host, environment)
     if number is None:
         return None
-    plan = read_plan(host, environment, number)
     return Environment(
         name=name,
         root=str(environment.root),
         generation=number,
         python=str(environment.generation(number).python(host.system)),
-        plan_id=plan.id if plan else "",
+        plan_id=read_plan_id(host, environment, number),
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Mapping, Tuple
 
-from dreamboot.building import lock
 from dreamboot.building.access import Access
 from dreamboot.building.layout import EnvironmentLayout, GenerationLayout, Layout
+from dreamboot.building.lock import Resolver, requirement_lines
 from dreamboot.building.target import Target
 from dreamboot.host import Host
 from dreamboot.model import Plan
@@ -39,7 +39,7 @@ class Order:
     @property
     def requirements(self) -> Tuple[str, ...]:
         """What the resolver is asked for."""
-        return lock.requirement_lines(self.plan, self.extra)
+        return requirement_lines(self.plan, self.extra)
 
 
 @value
@@ -51,7 +51,7 @@ class Site:
     environment: EnvironmentLayout
     generation: GenerationLayout
     order: Order
-    resolver: lock.Resolver
+    resolver: Resolver
 
     @property
     def variables(self) -> Mapping[str, str]:

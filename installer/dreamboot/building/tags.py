@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Sequence, Tuple
 
-from packaging import tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+if TYPE_CHECKING:
+    from packaging import tags
 
 # Older names of glibc 2.N (PEP 600).
 _ALIASES = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
@@ -18,6 +18,8 @@ def supported_tags(python: str, platform: str = "", libc: str = "") -> Dict[tags
 
     `platform`: "windows-x86_64", "linux-aarch64" …, "" for this machine. `libc`: "2.35", or "musl-1.2".
     """
+    from packaging import tags
+
     version: Tuple[int, ...] = tuple(int(part) for part in python.split(".")[:2])
     platforms = list(platform_tags(platform, libc)) if platform else list(tags.platform_tags())
     ranked: Iterable[tags.Tag] = (
@@ -34,6 +36,8 @@ def _abis(version: Tuple[int, ...]) -> List[str]:
 
 def platform_tags(platform: str, libc: str = "") -> Iterator[str]:
     """Platform tags of a stated platform, best first."""
+    from packaging import tags
+
     system, _, arch = platform.partition("-")
     if system == "windows":
         yield {"x86_64": "win_amd64", "aarch64": "win_arm64"}[arch]
@@ -60,6 +64,8 @@ def _numbers(text: str) -> Tuple[int, int] | None:
 
 def best_wheel(names: Sequence[str], supported: Dict[tags.Tag, int]) -> int:
     """Index of the file name that ranks best; -1 when none fits."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
     best, best_rank = -1, len(supported)
     for index, name in enumerate(names):
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
-
-from packaging.tags import Tag
+from typing import TYPE_CHECKING, Dict, Tuple
 
 from dreamboot.building.tags import supported_tags
 from dreamboot.model import DreambootError, Machine, Plan, Problem
 from dreamboot.values import value
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 _UV = {
     "windows-x86_64": "x86_64-pc-windows-msvc",

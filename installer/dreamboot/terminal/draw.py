@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import Any
 
 from dreamboot.model import ExitCode, Problem, Report
@@ -11,13 +12,16 @@ from dreamboot.model import ExitCode, Problem, Report
 
 def show(renderable: Any, report: Report) -> None:
     """Print what a command renders, and the problem that it ended with, if any."""
-    from rich.console import Console
-    from rich.text import Text
+    if isinstance(renderable, str):
+        # As it is: a path or a command that is broken in two, or has brackets read as markup, can't be pasted.
+        sys.stdout.write(f"{renderable}\n" if renderable else "")
+    elif renderable is not None:
+        from rich.console import Console
+        from rich.text import Text
 
-    if renderable is not None and renderable != "":
         # text flows over the terminal's edge: a command that is broken in two can't be pasted
-        console = Console(highlight=False, soft_wrap=isinstance(renderable, (str, Text)))
-        console.print(renderable, markup=False) if isinstance(renderable, str) else console.print(renderable)
+        console = Console(highlight=False, soft_wrap=isinstance(renderable, Text))
+        console.print(renderable)
     if report.problem is not None:
         show_problem(report.problem, report.exit_code)
 

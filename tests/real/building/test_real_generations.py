@@ -13,7 +13,7 @@ import pytest
 from dreamboot import host
 from dreamboot.app import env
 from dreamboot.app.context import Context
-from dreamboot.building import generations
+from dreamboot.building import generations, space
 from dreamboot.building.build import build
 from dreamboot.building.layout import Layout
 from dreamboot.model import DreambootError, Report
@@ -174,8 +174,9 @@ def test_any_home_works(tmp_path, server, name):
 
 
 @pytest.fixture
-def drive(tmp_path):
-    """Another file system."""
+def drive(tmp_path, monkeypatch):
+    """Another file system, a small one."""
+    monkeypatch.setattr(space, "SPARE_BYTES", 0)
     place = tmp_path / "drive"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(place)]
@@ -186,11 +187,8 @@ def drive(tmp_path):
 
 
 @pytest.mark.parametrize("moved", ["home", "cache", "envs"])
-def test_another_drive_works(tmp_path, server, drive, moved, monkeypatch):
+def test_another_drive_works(tmp_path, server, drive, moved):
     """The whole home there, or only its cache or its environments behind a link: where links end, files are copied."""
-    from dreamboot.building import space
-
-    monkeypatch.setattr(space, "SPARE_BYTES", 0)
     layout = Layout(home=drive / "home" if moved == "home" else tmp_path / "home")
     if moved != "home":
         layout.home.mkdir()
