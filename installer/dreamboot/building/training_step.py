@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, Sequence
 
 from dreamboot.building.layout import GenerationLayout, Layout
 from dreamboot.host import Host
@@ -25,12 +25,13 @@ def training_step(
 
     Raises `DreambootError` with the trainer's own words.
     """
-    if plan.profile:
-        return _old_step(host, plan, generation, variables)
     model = trainer.trainer_source() / "demo" / "model"
     photos = trainer.trainer_source() / "demo" / "subject" / "photos"
     if not host.exists(model / "model_index.json") or not host.list_dir(photos):
         return None
+    if plan.profile:
+        photo = photos / host.list_dir(photos)[0]
+        return _old_step(host, plan, generation, variables, [str(model), str(photo)])
     folder = generation.path / "trial"
     host.remove(folder)
     environment = Environment(
@@ -57,12 +58,14 @@ def training_step(
     return done.seconds
 
 
-def _old_step(host: Host, plan: Plan, generation: GenerationLayout, variables: Mapping[str, str]) -> Optional[float]:
+def _old_step(
+    host: Host, plan: Plan, generation: GenerationLayout, variables: Mapping[str, str], arguments: Sequence[str]
+) -> Optional[float]:
     """Named profiles are old stacks; the trainer is written for today's libraries and Python 3.10 or newer."""
     if "diffusers" not in plan.packages:
         return None
     child = Path(__file__).with_name("old_step_child.py")
-    argv = [str(generation.python(host.system)), "-I", str(child)]
+    argv = [str(generation.python(host.system)), "-I", str(child), *arguments]
     done = host.run(argv, timeout=SECONDS, env={**variables, **plan.environment})
     if not done.ok:
         raise DreambootError(_failed(done.timed_out, done.stdout + "\n" + done.stderr, done.returncode))
