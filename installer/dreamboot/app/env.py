@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any, ContextManager, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from dreamboot.app.context import Context
@@ -19,10 +20,16 @@ def list_environments(context: Context) -> Iterator[Union[Event, Report]]:
     """All environments with their generations."""
     layout = Layout(home=context.home)
     found = []
-    for name in context.host.list_dir(layout.environments):
+    for name in _names(context):
         entries = generations.list_generations(context.host, layout.environment(name))
         found.append({"name": name, "generations": to_json(entries)})
     yield Report(command="env", data={"schema": 1, "environments": found})
+
+
+def _names(context: Context) -> List[str]:
+    """All environments: the folders of envs/; other things that lie there are none of ours."""
+    envs = Layout(home=context.home).environments
+    return [name for name in context.host.list_dir(envs) if context.host.is_dir(envs / name)]
 
 
 def show(context: Context, name: str) -> Iterator[Union[Event, Report]]:
@@ -183,27 +190,29 @@ def repair(context: Context, name: str) -> Iterator[Union[Event, Report]]:
 def collect_garbage(context: Context, keep: int = 2) -> Iterator[Union[Event, Report]]:
     """Remove all but the newest `keep` complete generations of each environment, and wheels that no lock names."""
     layout = Layout(home=context.home)
-    freed: List[str] = []
-    named = set()
-    for name in context.host.list_dir(layout.environments):
-        environment = layout.environment(name)
-        with _alone(context, environment):
+    environments = [layout.environment(name) for name in _names(context)]
+    freed: List[Path] = []
+    named: Set[str] = set()
+    with contextlib.ExitStack() as held:
+        for environment in environments:
+            held.enter_context(_alone(context, environment))
+        for environment in environments:
             entries = generations.list_generations(context.host, environment)
             kept = _kept(entries, keep)
             for entry in entries:
-                generation = environment.generation(entry.number)
                 if entry.number in kept:
                     named |= _locked_hashes(context, environment, entry.number)
                 else:
                     generations.discard(context.host, environment, entry.number)
-                    freed.append(str(generation.path))
-    for prefix in context.host.list_dir(layout.wheels):
-        for sha256 in context.host.list_dir(layout.wheels / prefix):
-            if sha256 not in named:
+                    freed.append(environment.generation(entry.number).path)
+        # Still under the locks: no build fetches meanwhile.
+        for prefix in context.host.list_dir(layout.wheels):
+            for sha256 in set(context.host.list_dir(layout.wheels / prefix)) - named:
                 context.host.remove(layout.wheels / prefix / sha256)
-                freed.append(str(layout.wheels / prefix / sha256))
+                freed.append(layout.wheels / prefix / sha256)
     yield Event(kind=EventKind.LINE, stage="gc", message=f"{len(freed)} folders")
-    yield Report(command="env", data={"schema": 1, "removed": freed}, messages=(f"Removed {len(freed)} folders.",))
+    yield Report(command="env", data={"schema": 1, "removed": [str(path) for path in sorted(freed)]},
+                 messages=(f"Removed {len(freed)} folders.",))  # fmt: skip
 
 
 def _kept(entries: Tuple[generations.Generation, ...], keep: int) -> Set[int]:

@@ -139,6 +139,7 @@ def test_records_that_were_overwritten(env, home, name, server):
 
 
 def test_gc(env, home):
+    (home / "envs" / ".DS_Store").write_bytes(b"not ours")
     before = files(home)
     code, said = env("gc", "--keep", "1", "--dry-run")
     assert code == 0
