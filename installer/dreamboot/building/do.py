@@ -31,6 +31,9 @@ from dreamboot.values import to_json
 
 # Before the next source is asked; where there is none, the same one gets its full number of tries.
 FIRST_ATTEMPTS = 4
+# Models of the check are tiny. OpenMP's threads wait by spinning: with two of them on two cores that others used, too,
+# the training step took 51 s of processor time, with one 4 s (measured on 2026-11-23).
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def _do_lock(site: Site) -> Iterator[Event]:
@@ -136,7 +139,7 @@ def _do_verify(site: Site) -> Iterator[Event]:
     folder = site_packages(site.generation.venv, site.host.system)
     count = check_installed(folder, _files(site), lambda file: fetching.cached(site.layout, file))
     yield Event(kind=EventKind.LINE, stage="verify", message=f"{count} files are as their wheels hold them")
-    variables = {**uv.clean_environment(site.host, training=True), **uv.mark(site.environment)}
+    variables = {**ONE_THREAD, **uv.clean_environment(site.host, training=True), **uv.mark(site.environment)}
     found, seconds = _side_by_side(site, variables)
     found["training_step_seconds"] = None if seconds is None else round(seconds, 1)
     site.host.write_text(site.generation.path / "verified.json", json.dumps(to_json(found), indent=1) + "\n")
