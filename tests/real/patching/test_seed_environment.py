@@ -1,6 +1,6 @@
-"""The stack of 2022 for real: Python 3.8, torch 1.12.1, diffusers 0.7.2, bitsandbytes 0.34, patched by the command.
+"""The environment of 2022 for real, by the command: Python 3.8, torch 1.12.1, diffusers 0.7.2, bitsandbytes 0.34.
 
-Set DREAMBOOT_SEED_PYTHON to an interpreter that has these already; without it about 900 MB are downloaded.
+Set DREAMBOOT_SEED_HOME to a home in which it is built already; without it about 900 MB are downloaded.
 """
 
 from __future__ import annotations
@@ -19,27 +19,32 @@ from support.patch_trees import tree
 
 pytestmark = pytest.mark.real
 ROOT = Path(__file__).resolve().parents[3]
-STACK = (
-    "torch==1.12.1", "bitsandbytes==0.34.0", "diffusers==0.7.2", "transformers==4.24.0", "accelerate==0.14.0",
-    "huggingface_hub==0.11.1", "scipy",
-)  # fmt: skip
+VERSIONS = {
+    "torch": "1.12.1", "torchvision": "0.13.1", "diffusers": "0.7.2", "transformers": "4.24.0", "accelerate": "0.14.0",
+    "bitsandbytes": "0.34.0", "huggingface-hub": "0.11.1",
+}  # fmt: skip
+PATCHES = ["bitsandbytes/no-driver-0.34", "diffusers/memory-efficient-attention"]
 
 
 @pytest.fixture(scope="module")
-def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of such an environment."""
-    given = os.environ.get("DREAMBOOT_SEED_PYTHON")
-    if given:
-        return Path(given)
-    import uv
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home with the environment `seed`."""
+    given = os.environ.get("DREAMBOOT_SEED_HOME")
+    home = Path(given) if given else tmp_path_factory.mktemp("seed") / "home"
+    code, said = dreamboot("build", "--profile", "seed-2022", "--env", "seed", "--yes", "--home", str(home))
+    if code == 3:
+        pytest.skip(f"the stack of 2022 can't be built here: {said['refused']['cause']}")
+    assert code == 0, said
+    return home
 
-    folder = tmp_path_factory.mktemp("seed") / "venv"
-    python = folder / "bin" / "python"
-    for command in (["venv", "--python", "3.8", str(folder)], ["pip", "install", "--python", str(python), *STACK]):
-        done = subprocess.run([uv.find_uv_bin(), "-q", *command], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"the stack of 2022 can't be installed here: {done.stderr[-300:]}")
-    return python
+
+@pytest.fixture(scope="module")
+def seed(built: Path) -> Iterator[Path]:
+    """Its interpreter, with all patches taken back; afterwards they are there again."""
+    python = Path(dreamboot("env", "show", "seed", "--home", str(built))[1]["environment"]["python"])
+    assert dreamboot("patch", "revert", "--env", "seed", "--home", str(built), "--yes")[1]["reverted"] == PATCHES[::-1]
+    yield python
+    assert dreamboot("patch", "apply", "--env", "seed", "--home", str(built), "--yes")[1]["applied"] == PATCHES
 
 
 @pytest.fixture
@@ -51,12 +56,36 @@ def home(tmp_path: Path, seed: Path) -> Iterator[Path]:
 
 def dreamboot(*words: str) -> Tuple[int, Any]:
     """Run the command with --json; (exit code, document)."""
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "installer")}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "installer"), str(ROOT / "trainer")))}
     done = subprocess.run(
         [sys.executable, "-m", "dreamboot", *words, "--json"], env=variables,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, json.loads(done.stdout or "null")
+
+
+def test_it_is_what_the_recipe_says(built: Path) -> None:
+    """Versions, patches with their checks, accelerate's file as accelerate 0.14 reads it, a step of the demo model."""
+    shown = dreamboot("env", "show", "seed", "--home", str(built))[1]
+    assert {name: version.partition("+")[0] for name, version in shown["packages"].items()}.items() >= VERSIONS.items()
+    assert (shown["plan"]["python"], shown["plan"]["profile"]) == ("3.8", "seed-2022")
+    assert shown["plan"]["patches"] == PATCHES
+    verified = json.loads((Path(shown["path"]) / "verified.json").read_text())
+    assert set(verified["imports"]) == {"torch", "transformers", "diffusers", "accelerate", "bitsandbytes"}
+    assert verified["accelerate"] == ""
+    assert verified["training_step_seconds"] > 0
+    code, said = dreamboot("patch", "verify", "--env", "seed", "--home", str(built))
+    assert (code, [row["name"] for row in said["verified"]]) == (0, PATCHES)
+    assert all(row == {"name": row["name"], "state": "applied", "fails": ""} for row in said["verified"])
+    read = (
+        "import sys; from accelerate.commands.config.config_args import load_config_from_file as load\n"
+        "c = load(sys.argv[1]); print(c.compute_environment.value, c.distributed_type.value, c.num_processes)"
+    )
+    python = shown["environment"]["python"]
+    done = subprocess.run(
+        [python, "-c", read, str(Path(shown["path"]) / "accelerate.yaml")], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["LOCAL_MACHINE", "NO", "1"], done.stderr
 
 
 def run(python: Path, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
