@@ -15,6 +15,7 @@ def show(renderable: Any, report: Report) -> None:
     if isinstance(renderable, str):
         # As it is: a path or a command that is broken in two, or has brackets read as markup, can't be pasted.
         sys.stdout.write(f"{renderable}\n" if renderable else "")
+        sys.stdout.flush()
     elif renderable is not None:
         from rich.console import Console
         from rich.text import Text
