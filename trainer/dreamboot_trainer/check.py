@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
+from dreamboot_trainer import hub
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.checks.model import check_model, check_vae
 from dreamboot_trainer.checks.photos import check_class_images, check_photos
 from dreamboot_trainer.checks.space import check_space
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.data.concepts import model_path, subjects
+from dreamboot_trainer.duration import in_steps
 from dreamboot_trainer.problems import Problem, TrainerError
 
 
@@ -21,11 +25,16 @@ def check(config: Config, run: Path) -> Checked:
     except TrainerError as error:
         report += Checked(problems=error.problems)
         concepts = ()
+    with suppress(TrainerError):  # a folder that is missing is named below
+        config = in_steps(config, concepts, int(os.environ.get("WORLD_SIZE", "1")))
     for subject in concepts:
         report += check_photos(subject.instance_dir, config.data.resolution)
         if subject.class_dir is not None:
             report += check_class_images(subject.class_dir)
-    model = model_path(config)
+    try:
+        model = model_path(config)
+    except TrainerError as error:
+        return report + Checked(problems=error.problems)
     found = check_model(model)
     report += found
     if config.model.pretrained_vae_name_or_path:
@@ -42,6 +51,14 @@ def _consistency(config: Config) -> Checked:
         faults.append(_fault("resolution", "a multiple of 8", str(config.data.resolution), f"--set resolution={side}"))
     if config.data.cache_latents and not config.data.center_crop:
         faults.append(_fault("center_crop", "true while latents are cached", "false", "--set cache_latents=false"))
+    if config.data.token_initializers and config.training.method != "full":
+        hint = "--set method=full (an adapter has no place for a token's meaning)"
+        faults.append(_fault("token_initializers", "none with method = lora", "some", hint))
+    output = config.output
+    if output.push_to_hub and not hub.is_name(output.hub_model_id):
+        faults.append(_fault("hub_model_id", "OWNER/NAME", repr(output.hub_model_id), "--set hub_model_id=me/my-dog"))
+    elif output.push_to_hub and not hub.logged_in():
+        faults.append(hub.login_missing(output.hub_model_id))
     return Checked(problems=tuple(faults))
 
 

@@ -28,7 +28,7 @@ def ensure(context: Context, subjects: Sequence[Subject], pipeline: Pipeline) ->
         missing = _missing(context, subject, subject.class_dir)
         context.wait()
         if missing:
-            message = f"{len(missing)} of {total} images of '{subject.class_prompt}' are made by the model"
+            message = f"{len(missing)} of {total} images of '{_prompt(context, subject)}' are made by the model"
             context.events.started("class-images", message)
             _generate(context, subject, subject.class_dir, missing, pipeline)
             context.events.finished("class-images")
@@ -82,7 +82,7 @@ def _generate(context: Context, subject: Subject, folder: Path, missing: Sequenc
     prior, side = context.config.prior, context.config.data.resolution
     size = prior.sample_batch_size
     batches = sorted({index // size for index in missing})
-    text, negative = pipeline.embed([subject.class_prompt]), pipeline.embed([""])
+    text, negative = pipeline.embed([_prompt(context, subject)]), pipeline.embed([""])
     done = 0
     for batch in batches[context.process :: context.processes]:
         context.interrupts.check(0)
@@ -104,12 +104,17 @@ def _generate(context: Context, subject: Subject, folder: Path, missing: Sequenc
         context.events.progress("class-images", min(done, len(missing)), len(missing), "images")
 
 
+def _prompt(context: Context, subject: Subject) -> str:
+    """What class images are made with: it may say more than the prompt that they are trained with."""
+    return context.config.prior.class_image_prompt or subject.class_prompt
+
+
 def _digest(context: Context, subject: Subject) -> str:
     """Changes with everything that the images depend on, so that images of another model are not taken for these."""
     config = context.config
     parts = (
-        subject.class_prompt,
-        config.model.pretrained_model_name_or_path,
+        _prompt(context, subject),
+        config.model.pretrained_model_name_or_path + (f"@{config.model.revision}" if config.model.revision else ""),
         config.data.resolution,
         config.training.seed,
         config.prior.class_guidance_scale,

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
             _check,
             _config_arguments,
         ),
+        ("fetch", "download a model that is named as on the hub, and check its hashes", _fetch, _config_arguments),
         ("resolve", "print the whole configuration as TOML", _resolve, _config_arguments),
         ("schema", "print every key with type, default and help as JSON", _schema, _schema_arguments),
         ("sample", "generate a grid of pictures from a trained run", _sample, _sample_arguments),
@@ -119,6 +120,9 @@ def _train(options: argparse.Namespace) -> int:
     from dreamboot_trainer.check import check
 
     config, run = read_config(options)
+    listener = _json_line if options.json else _print_event
+    if not config.model.local_files_only:
+        _ensure_model(config, run, listener)
     report = check(config, run)
     if report.problems:
         _log_problems(run, report.problems)
@@ -128,7 +132,51 @@ def _train(options: argparse.Namespace) -> int:
 
     for note in report.notes:
         print(note)
-    train(config, run, (_json_line if options.json else _print_event,))
+    train(config, run, (listener,))
+    return DONE
+
+
+def _ensure_model(config: Config, run: Path, listener: Callable[[dict[str, Any]], None]) -> None:
+    """Download a hub's model that is not here, with progress into the run's events."""
+    from dreamboot_trainer import hub
+    from dreamboot_trainer.events import EventLog
+
+    name, revision = config.model.pretrained_model_name_or_path, config.model.revision
+    if not hub.is_name(name) or hub.cached(name, revision) is not None:
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    main = os.environ.get("RANK", "0") == "0"
+    events = EventLog(run / "events.jsonl" if main else None, *((listener,) if main else ()))
+    events.started("prepare", f"The model {name} is downloaded")
+    try:
+        mebibyte = 2**20
+        hub.fetch(
+            name,
+            revision,
+            hub.each_percent(
+                lambda done, total, _: events.progress("prepare", done // mebibyte, total // mebibyte + 1, "MiB")
+            ),
+        )
+    except TrainerError as error:
+        events.failed("prepare", error.problem)
+        raise
+    finally:
+        events.close()
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from dreamboot_trainer import hub
+    from dreamboot_trainer.data.concepts import model_path
+
+    config, _ = read_config(options)
+    name, revision = config.model.pretrained_model_name_or_path, config.model.revision
+
+    def tell(done: int, total: int, file: str) -> None:
+        if not options.json:
+            print(f"{100 * done // max(1, total):3d} % of {total / 1e9:.2f} GB  {file}", flush=True)
+
+    folder = hub.fetch(name, revision, hub.each_percent(tell)) if hub.is_name(name) else model_path(config)
+    print(json.dumps({"schema": 1, "path": str(folder)}) if options.json else f"Here: {folder}")
     return DONE
 
 
@@ -245,7 +293,7 @@ def _print_event(record: dict[str, Any]) -> None:
         shown = done % max(1, total // 20) == 0 or done == total
         if stage == "train" and shown:
             print(f"step {done}/{total}  loss {data['loss']:.4f}  {data['seconds_per_step']:.2f} s/step", flush=True)
-        elif stage == "sample" or (stage != "train" and shown):
+        elif stage == "sample" or record["unit"] == "MiB" or (stage != "train" and shown):
             print(f"{stage} {done}/{total} {record['unit']}", flush=True)
     elif record.get("message"):
         print(f"{stage}: {record['message']}", flush=True)

@@ -26,7 +26,8 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
     "n_save_sample": "num_validation_images",
     "save_guidance_scale": "guidance_scale",
     "save_infer_steps": "num_inference_steps",
-    "save_interval": "checkpointing_steps",
+    "read_prompts_from_txts": "captions = true",
+    "initializer_token": 'token_initializers = ["..."]',
     "resume_from_checkpoint": 'resume = "auto"',
     "enable_xformers_memory_efficient_attention": 'attention = "xformers"',
     "random_flip": "hflip",
@@ -34,6 +35,15 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
     "steps": "max_train_steps",
     "batch_size": "train_batch_size",
     "prior_preservation": "with_prior_preservation",
+}
+
+# Names from other trainers that need no key here, and why.
+NEEDLESS: Mapping[str, str] = {
+    "log_interval": "every step is in events.jsonl",
+    "logging_dir": "logs/ is in the run folder",
+    "hub_token": "the token is read from HF_TOKEN or from the hub's own login, so that no file of a run holds it",
+    "local_rank": "the launcher tells each process its number",
+    "set_grads_to_none": "gradients are always freed",
 }
 
 
@@ -264,6 +274,8 @@ def _unknown(name: str, known: list[str], kind: str) -> Problem:
     home = {key.name: key.section for key in keys()}
     if elsewhere:
         hint = f"Write {elsewhere} instead."
+    elif name in NEEDLESS:
+        hint = f"Leave it out: {NEEDLESS[name]}."
     elif near:
         place = f" in section [{home[near[0]]}]" if near[0] in home else ""
         hint = f"Write {near[0]}{place} instead."

@@ -17,12 +17,18 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 _FLAGS = ("_peft_available", "_bitsandbytes_available")
-_CROWDED = ("diffusers.models.autoencoders", "diffusers.models.transformers", "diffusers.models.unets")
-"""Packages whose `__init__` imports a network for each family that diffusers knows."""
+_CROWDED = (
+    "transformers.models", "diffusers.models.autoencoders", "diffusers.models.transformers", "diffusers.models.unets"
+)  # fmt: skip
+"""Packages whose `__init__` reads a file or imports a network for each family that the library knows."""
+
+
+OFFLINE_WISHED = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+"""Whether the caller wants no network, as it was before we told the libraries so."""
 
 
 def quiet() -> None:
-    """Offline unless the user says otherwise; no progress bars or advice from libraries on standard error."""
+    """Offline, but for what hub.py does; no progress bars or advice from libraries on standard error."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -32,7 +38,7 @@ def quiet() -> None:
 
 @contextmanager
 def lean_imports(*, adapters: bool, compiled: bool = False) -> Iterator[None]:
-    """Inside, diffusers' modules are imported alone, and as if peft and bitsandbytes were not installed.
+    """Inside, models are imported and read without what a run does not use, such as peft and bitsandbytes.
 
     `adapters`: peft is needed. `compiled`: torch's compiler is needed. The flags are diffusers' own; in a version
     without them nothing happens.
@@ -52,13 +58,19 @@ def _one_process() -> Iterator[None]:
     """transformers and diffusers leave out what they need for sharded models, as in a torch built without it."""
     import torch.distributed
 
+    sharded: Any = _postpone("torch.distributed.tensor")
+    if sharded is not None:
+        sharded.DTensor = type("DTensor", (), {})
     module: Any = torch.distributed
-    before = module.is_available
+    embedding: Any = torch.nn.Embedding
+    before = module.is_available, embedding.reset_parameters
     module.is_available = _no
+    # Weights are read from files. Drawing them first, on no device at all, would import sympy.
+    embedding.reset_parameters = _nothing
     try:
         yield
     finally:
-        module.is_available = before
+        module.is_available, embedding.reset_parameters = before
 
 
 @contextmanager
@@ -93,6 +105,9 @@ class _Postponed(ModuleType):
         self._waiting = True
 
     def __getattr__(self, name: str) -> Any:
+        successor = sys.modules.get(self.__name__, self)
+        if successor is not self:
+            return getattr(successor, name)
         if name.startswith("__") or not self.__dict__.get("_waiting"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         self._waiting = False
@@ -100,7 +115,8 @@ class _Postponed(ModuleType):
         if spec is None or spec.loader is None:
             raise AttributeError(f"module {self.__name__!r} cannot be loaded")
         spec.loader.exec_module(self)
-        return getattr(self, name)
+        # Some packages put another object in their own place.
+        return getattr(sys.modules[self.__name__], name)
 
 
 def _postpone(name: str) -> _Postponed | None:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,6 +29,11 @@ class Training:
     schedule: Any
     batches: Batches
     average: Average | None = None
+    parameters: list[torch.nn.Parameter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Going through all modules again in every step would cost more than the norm of a small network.
+        self.parameters = [parameter for parameter in self.wrapped.parameters() if parameter.requires_grad]
 
 
 @dataclass(slots=True)
@@ -127,7 +132,7 @@ def _clip(context: Context, training: Training) -> float:
     limit = context.config.training.max_grad_norm
     if not limit:
         return 0.0
-    norm = context.accelerator.clip_grad_norm_(training.wrapped.parameters(), limit)
+    norm = context.accelerator.clip_grad_norm_(training.parameters, limit)
     value = float(norm) if norm is not None else 0.0
     return value if math.isfinite(value) else 0.0
 

@@ -30,14 +30,27 @@ def _adam_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+_FUSED_ON = frozenset({"cpu", "cuda", "xpu", "mps"})
+"""Devices with a fused kernel of torch's AdamW and SGD."""
+
+
+def _implementation(settings: Settings, device: str) -> tuple[dict[str, Any], Choice]:
+    """torch's keyword for how an optimizer goes over the weights, and its name with the reason."""
+    wish = settings.optimizer_implementation
+    if wish == "auto":
+        if device not in _FUSED_ON:
+            return {}, Choice(value=settings.optimizer, reason=f"no fused kernel for {device}")
+        reason = "one kernel for all weights; on a CPU 5 times as fast as torch's default"
+        return {"fused": True}, Choice(value=f"{settings.optimizer} (fused)", reason=reason)
+    keyword = {"fused": {"fused": True}, "foreach": {"foreach": True}, "loop": {"foreach": False}}[wish]
+    return keyword, Choice(value=f"{settings.optimizer} ({wish})", reason="as configured")
+
+
 def _adamw(groups: Groups, settings: Settings, device: str) -> tuple[torch.optim.Optimizer, Choice]:
     import torch
 
-    options = _adam_options(settings)
-    if device in {"cpu", "cuda", "xpu", "mps"}:
-        reason = "one kernel for all weights; on a CPU 5 times as fast as torch's default"
-        return torch.optim.AdamW(groups, fused=True, **options), Choice(value="adamw (fused)", reason=reason)
-    return torch.optim.AdamW(groups, **options), Choice(value="adamw", reason=f"no fused kernel for {device}")
+    keyword, choice = _implementation(settings, device)
+    return torch.optim.AdamW(groups, **keyword, **_adam_options(settings)), choice
 
 
 def _from_bitsandbytes(class_name: str, reason: str, *without: str) -> Builder:
@@ -75,11 +88,12 @@ def _prodigy(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Op
     return found, Choice(value="prodigy (prodigyopt)", reason="finds the learning rate itself; give it learning_rate 1")
 
 
-def _sgd(groups: Groups, settings: Settings, _: str) -> tuple[torch.optim.Optimizer, Choice]:
+def _sgd(groups: Groups, settings: Settings, device: str) -> tuple[torch.optim.Optimizer, Choice]:
     import torch
 
-    found = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.adam_beta1)
-    return found, Choice(value="sgd", reason="momentum is adam_beta1")
+    keyword, choice = _implementation(settings, device)
+    options: dict[str, Any] = {"lr": settings.learning_rate, "momentum": settings.adam_beta1}
+    return torch.optim.SGD(groups, **keyword, **options), choice
 
 
 def _library(name: str) -> Any:
@@ -102,10 +116,12 @@ Builder = Callable[["Groups", Settings, str], "tuple[torch.optim.Optimizer, Choi
 OPTIMIZERS: Mapping[str, Builder] = {
     "adamw": _adamw,
     "adamw8bit": _from_bitsandbytes("AdamW8bit", "optimizer state of 2 bytes per weight instead of 8"),
+    "paged_adamw": _from_bitsandbytes("PagedAdamW", "state that moves to main memory when VRAM is short"),
     "paged_adamw8bit": _from_bitsandbytes("PagedAdamW8bit", "8-bit state that moves to main memory when VRAM is short"),
     "ademamix8bit": _ademamix,
     "lion": _from_bitsandbytes("Lion", "one moment instead of two; wants a third of Adam's learning rate", "eps"),
     "lion8bit": _from_bitsandbytes("Lion8bit", "one 8-bit moment; wants a third of Adam's learning rate", "eps"),
+    "paged_lion8bit": _from_bitsandbytes("PagedLion8bit", "8-bit moment that moves to main memory", "eps"),
     "adafactor": _adafactor,
     "prodigy": _prodigy,
     "sgd": _sgd,

@@ -45,6 +45,10 @@ class Pipeline:
         self._move(torch.device("cpu"))
         self.resting = True
 
+    def forget(self) -> None:
+        """Free what training does not need, for good: no picture can be made afterwards."""
+        self._move(torch.device("meta"))
+
     @contextmanager
     def awake(self) -> Iterator[None]:
         """Inside, every part is on the device."""
@@ -110,23 +114,32 @@ class Request:
 
 
 def load(
-    family: Family, folder: ModelFolder, vae: Path | None, device: torch.device, *, adapters: bool = False
+    family: Family,
+    folder: ModelFolder,
+    vae: Path | None,
+    device: torch.device,
+    *,
+    adapters: bool = False,
+    compiled: bool = False,
 ) -> Pipeline:
-    """Every part in float32 on the device. `vae`: another VAE's folder. `adapters`: whether LoRA layers may come in."""
-    with lean_imports(adapters=adapters):
+    """Every part in float32 on the device. `vae`: another VAE's folder.
+
+    `adapters`: whether LoRA layers may come in. `compiled`: whether the network will be compiled.
+    """
+    with lean_imports(adapters=adapters, compiled=compiled):
         loader = family.load
-    text = loader.text(folder, torch.float32)
-    for encoder in text.encoders:
-        encoder.to(device)
-    return Pipeline(
-        family=family,
-        folder=folder,
-        denoiser=loader.denoiser(folder, torch.float32).to(device),
-        vae=loader.vae(vae or folder.part("vae"), torch.float32).to(device),
-        text=text,
-        schedule=loader.noise_schedule(folder),
-        device=device,
-    )
+        text = loader.text(folder, torch.float32)
+        for encoder in text.encoders:
+            encoder.to(device)
+        return Pipeline(
+            family=family,
+            folder=folder,
+            denoiser=loader.denoiser(folder, torch.float32).to(device),
+            vae=loader.vae(vae or folder.part("vae"), torch.float32).to(device),
+            text=text,
+            schedule=loader.noise_schedule(folder),
+            device=device,
+        )
 
 
 def repeat(rows: Rows, count: int) -> Rows:

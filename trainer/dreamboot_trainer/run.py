@@ -12,7 +12,9 @@ from dreamboot_trainer import backend as backends
 from dreamboot_trainer import class_images, tracking
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
+from dreamboot_trainer.data.concepts import subjects
 from dreamboot_trainer.data.items import instance_items
+from dreamboot_trainer.duration import in_steps
 from dreamboot_trainer.events import EventLog, Listener
 from dreamboot_trainer.exclusive import only_trainer
 from dreamboot_trainer.interrupts import Interrupts
@@ -40,6 +42,7 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
             log_with=None if config.output.report_to == "none" else config.output.report_to,
             project_dir=run / "logs",
         )
+        config = in_steps(config, subjects(config, run), int(accelerator.num_processes))
         main = bool(accelerator.is_main_process)
         events = EventLog(run / finish.EVENTS if main else None, *(listeners if main else ()))
         context = Context(config, run, events, interrupts, accelerator, chosen)

@@ -39,6 +39,11 @@ class Trainable(torch.nn.Module):
             newer = getattr(encoder, "activation_checkpointing_enable", None)
             (newer or encoder.gradient_checkpointing_enable)()
 
+    def compile_network(self, backend: str) -> None:
+        """torch.compile of the denoiser, in place: its weights keep their names."""
+        network: Any = self.denoiser
+        network.compile(backend=backend)
+
     def drop_text_gradients(self) -> None:
         """The text encoders learn nothing from this step: without a gradient, an optimizer leaves a weight alone."""
         for parameter in self.encoders.parameters():

@@ -436,7 +436,7 @@ def test_a_token_that_means_something_is_noticed(prompt: str, expected: str) -> 
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
     from dreamboot_trainer import demo
-    from dreamboot_trainer.stages.prepare import common_identifier
+    from dreamboot_trainer.identifiers import common_identifier
 
     tokenizer = CLIPTokenizer.from_pretrained(demo.MODEL_DIR / "tokenizer")
     assert common_identifier(tokenizer, prompt, "a photo of a dog") == expected

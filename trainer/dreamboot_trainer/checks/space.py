@@ -14,8 +14,8 @@ from dreamboot_trainer.model_folder import count_parameters, read_folder
 from dreamboot_trainer.problems import Problem, TrainerError
 
 _STATE_BYTES = {
-    "adamw8bit": 2.1, "paged_adamw8bit": 2.1, "ademamix8bit": 3.1, "lion": 4, "lion8bit": 1.1, "adafactor": 0.1,
-    "prodigy": 16, "sgd": 4,
+    "adamw8bit": 2.1, "paged_adamw8bit": 2.1, "ademamix8bit": 3.1, "lion": 4, "lion8bit": 1.1, "paged_lion8bit": 1.1,
+    "adafactor": 0.1, "prodigy": 16, "sgd": 4,
 }  # fmt: skip
 """Bytes of optimizer state per weight: moments of 8 or 32 bits and their scales. Adam: two moments of 32 bits."""
 _SAVED_BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}
@@ -42,7 +42,9 @@ def bytes_needed(config: Config, model: Path) -> int:
         family = family_of(folder)
         counts = {part.name: count_parameters(folder.part(part.name)) for part in family.components if part.weights}
         trained, everything = counts[family.denoiser], sum(counts.values())
-    saved = everything * _SAVED_BYTES[config.output.save_precision] + everything * 2 * config.output.save_original
+    kept = 1 + _saves(config)
+    saved = everything * _SAVED_BYTES[config.output.save_precision] * kept
+    saved += everything * 2 * config.output.save_original
     images = config.prior.num_class_images * config.data.resolution**2 * 2 * config.prior.with_prior_preservation
     return int(saved + images + checkpoint_bytes(config, trained) * _checkpoints(config)) + _MARGIN
 
@@ -69,6 +71,12 @@ def _checkpoints(config: Config) -> int:
     made = math.ceil(config.training.max_train_steps / config.checkpoint.checkpointing_steps)
     limit = config.checkpoint.checkpoints_total_limit
     return min(made, limit + 1) if limit else made
+
+
+def _saves(config: Config) -> int:
+    """Models in saves/."""
+    every, last = config.output.save_interval, config.training.max_train_steps
+    return len(range(every, last, every)) - len(range(every, config.output.save_min_steps, every)) if every else 0
 
 
 def _writable(run: Path) -> tuple[Problem, ...]:

@@ -80,6 +80,9 @@ class Batches:
         """
         places = self._layout.places(step, micro, process)
         parts = [[self._sample(*stream, place) for place in places] for stream in self._streams]
+        following = self._layout.places(*self._layout.after(step, micro), process)
+        for stream, source, order in self._streams:
+            source.expect([(order.at(place), (self._seed, stream, place)) for place in following])
         if len({part[0].latents.shape for part in parts}) == 1:
             return (self._batch([sample for part in parts for sample in part], len(places)),)
         return tuple(self._batch(part, len(places) * (part is parts[0])) for part in parts)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from dreamboot_trainer import hub
 from dreamboot_trainer.config import DEMO, Concept, Config
 from dreamboot_trainer.problems import Problem, TrainerError
 
@@ -39,12 +40,17 @@ def subjects(config: Config, run: Path) -> tuple[Subject, ...]:
 
 
 def model_path(config: Config) -> Path:
-    """Where the pretrained model lies; the word `demo` is the built-in one unless such a folder exists."""
+    """Where the pretrained model lies; the word `demo` is the built-in one unless such a folder exists.
+
+    TrainerError for a hub's model that is not in the local cache: only hub.fetch downloads.
+    """
     name = config.model.pretrained_model_name_or_path
     if name == DEMO and not Path(name).exists():
         from dreamboot_trainer import demo
 
         return Path(demo.MODEL_DIR)
+    if hub.is_name(name):
+        return hub.require_cached(name, config.model.revision)
     return Path(name).expanduser()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dreamboot_trainer.noise import permutation
@@ -38,6 +37,6 @@ class Layout:
         first = ((step * self.accumulation + micro) * self.processes + process) * self.batch
         return range(first, first + self.batch)
 
-    def micro_batches(self) -> Iterator[int]:
-        """0 .. accumulation - 1."""
-        return iter(range(self.accumulation))
+    def after(self, step: int, micro: int) -> tuple[int, int]:
+        """Step and micro-batch of what comes next in the same process."""
+        return (step, micro + 1) if micro + 1 < self.accumulation else (step + 1, 0)

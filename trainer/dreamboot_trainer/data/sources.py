@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dreamboot_trainer.data.items import Item
 
     Encode = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    _Pixels = tuple[View, torch.Tensor]
 
 Names = tuple[int | str, ...]
 
@@ -38,6 +40,7 @@ class Source(Protocol):
 
     def shapes(self) -> tuple[Size, ...]: ...
     def encoded(self, index: int, names: Names) -> Encoded: ...
+    def expect(self, wanted: Sequence[tuple[int, Names]]) -> None: ...
 
 
 class Cached:
@@ -56,16 +59,32 @@ class Cached:
         views = self._views[index]
         return views[noise.coin(*names, "flip")] if len(views) > 1 else views[0]
 
+    def expect(self, _: Sequence[tuple[int, Names]]) -> None:
+        """Nothing to prepare."""
+
 
 class Live:
-    """Photos are read, cut and encoded each time they are used."""
+    """Photos are read, cut and encoded each time they are used.
+
+    With `workers`, threads read and cut what is expected next. What they make depends on the draw's names alone, so
+    neither their number nor their order changes a result, and they have no state that a checkpoint would have to hold.
+    """
 
     def __init__(
-        self, items: Sequence[Item], encode: Encode, sizes: Sequence[Size], *, center: bool, hflip: bool
+        self,
+        items: Sequence[Item],
+        encode: Encode,
+        sizes: Sequence[Size],
+        *,
+        center: bool,
+        hflip: bool,
+        workers: int = 0,
     ) -> None:
         self.items = items
         self._encode, self._sizes = encode, sizes
         self._center, self._hflip = center, hflip
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photos") if workers else None
+        self._ahead: dict[Names, Future[_Pixels]] = {}
 
     def shapes(self) -> tuple[Size, ...]:
         """Height and width of each item's picture."""
@@ -73,12 +92,24 @@ class Live:
 
     def encoded(self, index: int, names: Names) -> Encoded:
         """The view of this draw."""
+        waiting = self._ahead.pop(names, None)
+        cut, pixels = waiting.result() if waiting else self._read(index, names)
+        mean, std = self._encode(pixels[None])
+        return Encoded(mean[0].float().cpu(), std[0].float().cpu(), cut.sizes())
+
+    def expect(self, wanted: Sequence[tuple[int, Names]]) -> None:
+        """These draws come next."""
+        if self._pool is not None:
+            for future in self._ahead.values():
+                future.cancel()
+            self._ahead = {names: self._pool.submit(self._read, index, names) for index, names in wanted}
+
+    def _read(self, index: int, names: Names) -> _Pixels:
         image = open_photo(self.items[index].path)
         flip = self._hflip and noise.coin(*names, "flip")
         height, width = nearest_bucket(image.size, self._sizes)
-        return encode_view(
-            image, view(image.size, height, width, center=self._center, flip=flip, names=names), self._encode
-        )
+        cut = view(image.size, height, width, center=self._center, flip=flip, names=names)
+        return cut, to_pixels(image, cut)
 
 
 def encode_views(item: Item, encode: Encode, sizes: Sequence[Size], *, hflip: bool) -> tuple[Encoded, ...]:

@@ -26,7 +26,7 @@ def save(pipeline: Pipeline, config: Config, out: Path) -> None:
     """A diffusers folder: trained parts as they are now, the others as they came."""
     family = pipeline.family
     trained = {family.denoiser: pipeline.denoiser.state_dict()}
-    if config.training.train_text_encoder:
+    if config.training.train_text_encoder or config.data.token_initializers:
         trained |= {
             name: encoder.state_dict()
             for name, encoder in zip(family.text_encoders, pipeline.text.encoders, strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batches
@@ -10,7 +12,7 @@ from dreamboot_trainer.data.buckets import bucket_sizes
 from dreamboot_trainer.data.items import Item
 from dreamboot_trainer.data.order import Layout
 from dreamboot_trainer.data.sources import Cached, Encoded, Live, Source, encode_views
-from dreamboot_trainer.pipeline import Pipeline
+from dreamboot_trainer.pipeline import Pipeline, Rows
 from dreamboot_trainer.stages.prepare import Prepared, warn_of_long_prompts
 
 
@@ -25,7 +27,7 @@ def make_batches(context: Context, prepared: Prepared, instance: Sequence[Item],
         schedule=pipeline.schedule,
         instance=_source(context, pipeline, instance, 0, len(instance) + len(prior)),
         prior=_source(context, pipeline, prior, len(instance), len(instance) + len(prior)) if prior else None,
-        text=pipeline.tokens(prompts) if training.train_text_encoder else pipeline.embed(prompts),
+        text=_text(context, pipeline, prompts),
         rows={prompt: row for row, prompt in enumerate(prompts)},
         layout=Layout(
             batch=training.train_batch_size,
@@ -42,12 +44,34 @@ def make_batches(context: Context, prepared: Prepared, instance: Sequence[Item],
     return batches
 
 
+def _text(context: Context, pipeline: Pipeline, prompts: Sequence[str]) -> Rows:
+    """One row per prompt: token ids where the text encoder learns, else what it makes of them."""
+    config = context.config
+    with nullcontext() if config.data.pad_tokens else padded_to_longest(pipeline.text.tokenizers, prompts):
+        return pipeline.tokens(prompts) if config.training.train_text_encoder else pipeline.embed(prompts)
+
+
+@contextmanager
+def padded_to_longest(tokenizers: Sequence[Any], prompts: Sequence[str]) -> Iterator[None]:
+    """Inside, prompts are padded to the longest of them, and not to the text encoder's length."""
+    before = [tokenizer.model_max_length for tokenizer in tokenizers]
+    longest = max(len(tokenizer(prompt, truncation=False).input_ids) for tokenizer in tokenizers for prompt in prompts)
+    for tokenizer, length in zip(tokenizers, before, strict=True):
+        tokenizer.model_max_length = min(longest, length)
+    try:
+        yield
+    finally:
+        for tokenizer, length in zip(tokenizers, before, strict=True):
+            tokenizer.model_max_length = length
+
+
 def _source(context: Context, pipeline: Pipeline, items: Sequence[Item], before: int, total: int) -> Source:
     data = context.config.data
     square = ((data.resolution, data.resolution),)
     sizes = bucket_sizes(data.resolution, pipeline.family.multiple) if data.aspect_ratio_buckets else square
     if not data.cache_latents:
-        return Live(items, pipeline.encode, sizes, center=data.center_crop, hflip=data.hflip)
+        workers = data.dataloader_num_workers
+        return Live(items, pipeline.encode, sizes, center=data.center_crop, hflip=data.hflip, workers=workers)
     mine: list[tuple[int, tuple[Encoded, ...]]] = []
     for index in range(context.process, len(items), context.processes):
         context.interrupts.check(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from dreamboot_trainer import plots, sample
+from dreamboot_trainer import hub, plots, sample
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.ema import Average
 from dreamboot_trainer.events import read_events
@@ -40,6 +40,16 @@ def export(context: Context, prepared: Prepared) -> None:
             context.events.started("export", "The file for other programs is written")
             prepared.method.export(prepared.pipeline, config, run / MODEL, run / ORIGINAL)
             data["checkpoint"] = str(run / ORIGINAL)
+        if config.output.push_to_hub:
+            context.events.started("export", f"The result is uploaded to {config.output.hub_model_id}")
+            data["hub"] = _push(context)
         data["report"] = str(write_report(config, run, read_events(run / EVENTS)))
         context.events.finished("export", **data)
     context.wait()
+
+
+def _push(context: Context) -> str:
+    """Upload model/; what has gone wrong there does not touch the result on the disk."""
+    output, training = context.config.output, context.config.training
+    message = f"DreamBooth, {training.max_train_steps} steps"
+    return hub.push(context.run / MODEL, output.hub_model_id, private=output.hub_private, message=message)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,6 +13,7 @@ from dreamboot_trainer import sample
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.concepts import Subject, model_path, subjects
 from dreamboot_trainer.families import family_of
+from dreamboot_trainer.identifiers import common_identifier, initialise
 from dreamboot_trainer.methods import Method, methods
 from dreamboot_trainer.model_folder import ModelFolder, read_folder
 from dreamboot_trainer.pipeline import Pipeline, load
@@ -22,8 +22,6 @@ from dreamboot_trainer.problems import TrainerError, mismatch
 CONVERTED = "base_model"
 HALF = {"fp16": "float16", "bf16": "bfloat16"}
 """What a denoiser that stays as it is is held in: half the memory. Weights that are trained are held in float32."""
-_COMMON = 40000
-"""Of CLIP's 49,408 tokens: `dog` is 1,929, `sks` 48,136, `ohwx` 47,993."""
 
 
 @dataclass(slots=True)
@@ -44,7 +42,8 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
     method = methods()[config.training.method]
     folder = _folder(context)
     family = family_of(folder)
-    pipeline = load(family, folder, None, device, adapters=method.ADAPTERS)
+    compiled = config.training.compile != "no"
+    pipeline = load(family, folder, None, device, adapters=method.ADAPTERS, compiled=compiled)
     pipeline.autocast = context.accelerator.autocast
     if method.ADAPTERS and precision.value in HALF:
         pipeline.denoiser.to(getattr(torch, HALF[precision.value]))
@@ -62,6 +61,9 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
             context.events.line(
                 "prepare", f"'{word}' already means something to the model; a rare word such as sks learns faster"
             )
+    if config.data.token_initializers:
+        for line in initialise(pipeline.text, found, config.data.token_initializers):
+            context.events.line("prepare", line)
     context.events.finished("prepare")
     return Prepared(pipeline, method, found, prompts)
 
@@ -72,19 +74,6 @@ def warn_of_long_prompts(context: Context, pipeline: Pipeline, prompts: Sequence
         lost = pipeline.family.text.too_long(pipeline.text, prompt)
         if lost:
             context.events.line("prepare", f"The last {lost} tokens of this prompt are cut off: {prompt}")
-
-
-def common_identifier(tokenizer: Any, instance_prompt: str, class_prompt: str) -> str:
-    """The word that names the subject where the model knows it well; empty where one of the new words is rare.
-
-    CLIP's tokens are numbered by how common they are: a word that is one token with a low number is a common word.
-    """
-    ours = [word for word in instance_prompt.lower().split() if word not in class_prompt.lower().split()]
-    if not ours or not class_prompt or len(tokenizer) < _COMMON:
-        return ""
-    ids = [tokenizer(word, add_special_tokens=False).input_ids for word in ours]
-    common = [len(found) == 1 and found[0] < _COMMON for found in ids]
-    return ours[0] if all(common) else ""
 
 
 def require_processes(context: Context) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer import checkpoint, loop, optim, sample, tracking
 from dreamboot_trainer.backend import Choice
+from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batches
 from dreamboot_trainer.data.items import Item, fingerprint
@@ -19,7 +21,10 @@ from dreamboot_trainer.trainable import Trainable
 
 # What may differ when a run goes on: it changes what is shown and kept, or how fast, and not what is learnt.
 _FREE_SECTIONS = ("sampling", "checkpoint", "output")
-_FREE_KEYS = ("training.num_processes", "training.device", "training.ema_decay", "prior.sample_batch_size")
+_FREE_KEYS = (
+    "data.dataloader_num_workers", "model.local_files_only", "prior.sample_batch_size", "training.compile",
+    "training.device", "training.ema_decay", "training.num_processes", "training.num_train_epochs",
+)  # fmt: skip
 
 
 def train(
@@ -30,8 +35,12 @@ def train(
     trainable = prepared.method.attach(pipeline, config)
     if config.training.gradient_checkpointing:
         trainable.save_memory()
-    if config.data.cache_latents:
+    if config.data.cache_latents and (config.sampling.num_validation_images or config.data.token_initializers):
         pipeline.rest()
+    elif config.data.cache_latents:
+        pipeline.forget()
+    if config.training.compile != "no":
+        trainable.compile_network(config.training.compile)
     trained = trainable.trained()
     optimizer, choice = optim.build(_groups(context, trainable), config.optimizer, context.accelerator.device.type)
     schedule = optim.schedule(optimizer, config.optimizer, config.training.max_train_steps)
@@ -49,17 +58,19 @@ def train(
         trainable_parameters=sum(parameter.numel() for parameter in trained.values()),
     )
     tracking.start(context)
-    if first == 0:
-        _sample(context, prepared, 0, None)
     training = loop.Training(trainable, wrapped, wrapped_optimizer, schedule, batches, average)
     every, last = config.sampling.validation_steps, config.training.max_train_steps
 
     def after_step(step: int) -> None:
-        if step == last or (every and step % every == 0):
-            _sample(context, prepared, step, average)
+        due = save_due(config, step)
+        if step in (0, last) or due or (every and step % every == 0):
+            _sample(context, prepared, step, average if step else None)
+        if due:
+            _save(context, prepared, step, average)
 
+    # A kill may have come between the checkpoint of this step and what belongs to it.
+    after_step(first)
     loop.train(context, training, first, after_step, lambda step: _checkpoint(context, state, step))
-    after_step(last)
     tracking.finish(context)
     context.events.finished("train")
     return average
@@ -68,6 +79,18 @@ def train(
 def grid_path(run: Path, step: int) -> Path:
     """Where the sample grid of a step lies."""
     return run / "samples" / f"step-{step:06d}.png"
+
+
+def save_due(config: Config, step: int) -> bool:
+    """Whether the model after this step is kept in saves/; that of the last step lies in model/."""
+    output = config.output
+    inside = max(output.save_min_steps, 1) <= step < config.training.max_train_steps
+    return bool(output.save_interval) and inside and step % output.save_interval == 0
+
+
+def save_path(run: Path, step: int) -> Path:
+    """Where the model of a step lies."""
+    return run / "saves" / f"step-{step:06d}"
 
 
 def _groups(context: Context, trainable: Trainable) -> list[dict[str, Any]]:
@@ -88,9 +111,10 @@ def _facts(context: Context, items: Sequence[Item]) -> dict[str, Any]:
         del facts[name]
     if context.config.optimizer.lr_scheduler.startswith("constant"):
         del facts["training.max_train_steps"]
-    facts["data.concepts"] = [dict(concept) for concept in facts["data.concepts"]]
     facts["photos"] = fingerprint(items)
-    return facts
+    # As they will be read back: lists for tuples.
+    found: dict[str, Any] = json.loads(json.dumps(facts))
+    return found
 
 
 def _resume(context: Context, state: checkpoint.State) -> int:
@@ -114,10 +138,31 @@ def _sample(context: Context, prepared: Prepared, step: int, average: Average | 
     """The grid of this step, unless it is there: by the main process, with averaged weights if there are some."""
     path, config = grid_path(context.run, step), context.config
     if context.main and config.sampling.num_validation_images and not path.is_file():
-        with average.applied() if average else nullcontext(), prepared.pipeline.awake():
+        with average.applied() if average else nullcontext(), prepared.pipeline.awake(), _uncompiled(config):
             grid = sample.make_grid(
                 prepared.pipeline, config.sampling, prepared.prompts, config.data.resolution, f"step {step}"
             )
         sample.write_png(grid, path)
         context.events.progress("sample", step, config.training.max_train_steps, "steps", path=str(path))
     context.wait()
+
+
+def _save(context: Context, prepared: Prepared, step: int, average: Average | None) -> None:
+    """The model as it is after this step, unless it is there: by the main process, averaged if there is an average."""
+    path = save_path(context.run, step)
+    if context.main and not path.is_dir():
+        path.parent.mkdir(exist_ok=True)
+        with average.applied() if average else nullcontext():
+            prepared.method.save(prepared.pipeline, context.config, path)
+        context.events.line("save", f"The model after step {step} is kept", path=str(path))
+    context.wait()
+
+
+def _uncompiled(config: Config) -> AbstractContextManager[None]:
+    """Samples have other shapes than training: they would be compiled for a few calls."""
+    if config.training.compile == "no":
+        return nullcontext()
+    import torch
+
+    stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return stance
