@@ -48,6 +48,14 @@ def sha256(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def trained(run: Path) -> list[int]:
+    """The steps that a run has told of, in order."""
+    text = (run / "events.jsonl").read_text(encoding="utf-8")
+    # The last line may be in the middle of being written.
+    events = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [event["done"] for event in events if event["event"] == "progress" and event["stage"] == "train"]
+
+
 def test_it_ends_with_a_model_in_both_formats(result):
     model = Path(result["model"])
     assert (model / "model_index.json").is_file()
@@ -61,8 +69,7 @@ def test_it_ends_with_a_model_in_both_formats(result):
 def test_its_events_tell_the_whole_story(result):
     lines = (Path(result["run"]) / "events.jsonl").read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines]
-    steps = [event["done"] for event in events if event["event"] == "progress" and event["stage"] == "train"]
-    assert steps[-1] == 6
+    assert trained(Path(result["run"]))[-1] == 6
     assert (events[-1]["event"], events[-1]["stage"]) == ("finished", "export")
 
 
@@ -118,14 +125,16 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, result, home):
     arguments = ("up", "--yes", *SHORT, "--output", str(tmp_path / "run"), "--set", "max_train_steps=40")
     running = Running(home, *arguments)
     assert running.wait_for("train:")
+    run = tmp_path / "run"
+    # Before the first step there is nothing to save.
+    while running.is_alive() and not trained(run):
+        time.sleep(0.1)
     assert running.interrupt() == 130
     assert any("interrupted" in line for line in running.lines), running.lines[-5:]
-    run = tmp_path / "run"
     checkpoints = [path for path in (run / "checkpoints").iterdir() if not path.name.endswith(".partial")]
     assert checkpoints
     data = answer(home, *arguments)
-    resumed = [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    steps = [event["done"] for event in resumed if event["event"] == "progress" and event["stage"] == "train"]
+    steps = trained(run)
     assert steps == sorted(set(steps)), "no step is trained twice"
     assert Path(data["checkpoint"]).is_file()
 

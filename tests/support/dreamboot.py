@@ -64,6 +64,10 @@ class Running:
             time.sleep(0.02)
         raise AssertionError(f"no line {start!r} within {timeout} s:\n" + "\n".join(self.lines[-30:]))
 
+    def is_alive(self) -> bool:
+        """Whether the call has not ended."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """SIGKILL for the whole process group: nothing gets to clean up."""
         os.killpg(self._process.pid, signal.SIGKILL)
