@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from dreamboot import catalog, host
 from dreamboot.building.access import Access
 from dreamboot.building.layout import Layout
 from dreamboot.building.uv import clean_environment, uv_environment
 from dreamboot.cli import main
+from dreamboot.values import parse_toml
+from support.dreamboot import ROOT
 from support.fault_server import FaultServer
 from support.tiny_index import wheel
 
@@ -113,6 +117,35 @@ def test_the_lock_comes_from_the_indexes_that_were_named(tmp_path, capsys, serve
     assert "+cpu" in text
     assert leaks(tmp_path / "home") == []
     assert not any(secret in text for secret in SPELT)
+
+
+def test_a_bundle_for_windows_is_made_here(tmp_path, capsys, served):
+    """Every file is named with its sum, the lock names files of the bundle only, and no login came along."""
+    for line in parse_toml((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]:
+        place(served, "/simple", Requirement(line).name, "99.0")
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}.1"
+    (tmp_path / "machine.toml").write_text(f'os = "windows 11"\npython = ["{version}"]\nram = "16 GiB"\n')
+    folder = tmp_path / "for windows \u00e4"
+    with FaultServer(served, login=(USER, PASSWORD)) as server:
+        base = server.url.replace("://", f"://{LOGIN}")
+        words = ("--index", f"{base}/simple", "--torch-index", f"{base}/whl")
+        code, said = dreamboot(tmp_path, capsys, "bundle", "-o", str(folder), "--dry-run", *words)
+        assert (code, folder.exists()) == (0, False), said
+        code, said = dreamboot(tmp_path, capsys, "bundle", "-o", str(folder), *words)
+        assert (code, said.get("platform")) == (0, "windows-x86_64"), said
+        assert dreamboot(tmp_path, capsys, "bundle", "-o", str(folder), *words)[1]["problem"]["id"] == "bundle-exists"
+    sums = dict(line.split("  ", 1)[::-1] for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines())
+    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    assert set(sums) == set(there) - {"SHA256SUMS"}
+    assert all(hashlib.sha256(there[name].read_bytes()).hexdigest() == sha256 for name, sha256 in sums.items())
+    lock = there["pylock.toml"].read_text(encoding="utf-8")
+    assert "http" not in lock
+    assert {f"wheels/{path.name}" for path in (folder / "wheels").iterdir()} == set(
+        re.findall(r'path = "([^"]+)"', lock)
+    )
+    assert {"dreamboot/installer/bootstrap.py", "README.txt"} <= set(there)
+    assert "up" in there["README.txt"].read_text() and "\\installer\\bootstrap.py" in there["README.txt"].read_text()
+    assert leaks(folder) == leaks(tmp_path / "home") == []
 
 
 def test_a_login_that_is_wrong_is_said_without_it(tmp_path, capsys, served):
