@@ -136,17 +136,18 @@ def _train(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _ensure_model(config: Config, run: Path, listener: Callable[[dict[str, Any]], None]) -> None:
-    """Download a hub's model that is not here, with progress into the run's events."""
+def _ensure_model(config: Config, run: Path | None, listener: Callable[[dict[str, Any]], None]) -> None:
+    """Download a hub's model that is not here, with progress into the events of the run, where there is one."""
     from dreamboot_trainer import hub
     from dreamboot_trainer.events import EventLog
 
     name, revision = config.model.pretrained_model_name_or_path, config.model.revision
     if not hub.is_name(name) or hub.cached(name, revision) is not None:
         return
-    run.mkdir(parents=True, exist_ok=True)
     main = os.environ.get("RANK", "0") == "0"
-    events = EventLog(run / "events.jsonl" if main else None, *((listener,) if main else ()))
+    if run is not None:
+        run.mkdir(parents=True, exist_ok=True)
+    events = EventLog(run / "events.jsonl" if main and run is not None else None, *((listener,) if main else ()))
     events.started("prepare", f"The model {name} is downloaded")
     try:
         mebibyte = 2**20
@@ -154,9 +155,10 @@ def _ensure_model(config: Config, run: Path, listener: Callable[[dict[str, Any]]
             name,
             revision,
             hub.each_percent(
-                lambda done, total, _: events.progress("prepare", done // mebibyte, total // mebibyte + 1, "MiB")
+                lambda done, total, _: events.progress("prepare", -(-done // mebibyte), -(-total // mebibyte), "MiB")
             ),
         )
+        events.finished("prepare")
     except TrainerError as error:
         events.failed("prepare", error.problem)
         raise
@@ -165,17 +167,11 @@ def _ensure_model(config: Config, run: Path, listener: Callable[[dict[str, Any]]
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from dreamboot_trainer import hub
     from dreamboot_trainer.data.concepts import model_path
 
-    config, _ = read_config(options)
-    name, revision = config.model.pretrained_model_name_or_path, config.model.revision
-
-    def tell(done: int, total: int, file: str) -> None:
-        if not options.json:
-            print(f"{100 * done // max(1, total):3d} % of {total / 1e9:.2f} GB  {file}", flush=True)
-
-    folder = hub.fetch(name, revision, hub.each_percent(tell)) if hub.is_name(name) else model_path(config)
+    config, run = read_config(options)
+    _ensure_model(config, run if options.config else None, (lambda _: None) if options.json else _print_event)
+    folder = model_path(config)
     print(json.dumps({"schema": 1, "path": str(folder)}) if options.json else f"Here: {folder}")
     return DONE
 

@@ -17,6 +17,8 @@ from dreamboot.values import value
 
 # The check decodes every photo: thousands of large ones on a slow disk take minutes.
 CHECK_SECONDS = 900.0
+# The trainer's word for a model that is named as on the hub and is not in the local cache.
+NOT_LOCAL = "model-not-local"
 
 
 @value
@@ -67,13 +69,30 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
     with _only_run(run.folder):
         yield Event(kind=EventKind.STARTED, stage="check", message="photos, model, settings and free space")
         write_config(context, run, variables, base)
-        _ask(context, run, variables, ["check", "--config", str(run.config), "--json"])
+        yield from _check(context, run, variables)
         yield Event(kind=EventKind.FINISHED, stage="check")
         arguments = ["train", "--config", str(run.config)]
         command = trainer.launch_command(run.environment, run.plan.accelerate, arguments)
-        log = run.folder / "trainer.log"
-        events = follow_from(context, command, variables, run.folder / "events.jsonl", log)
-        yield from events
+        yield from _follow(context, run, command, variables)
+
+
+def _check(context: Context, run: Run, variables: Dict[str, str]) -> Iterator[Event]:
+    """The trainer's own check. When all that is wrong is a hub's model that is not here yet, that is downloaded."""
+    check = ["check", "--config", str(run.config), "--json"]
+    try:
+        _ask(context, run, variables, check)
+    except DreambootError as error:
+        if error.problem.id != NOT_LOCAL or context.offline:
+            raise
+    else:
+        return
+    fetch = ["fetch", "--config", str(run.config), "--json"]
+    yield from _follow(context, run, trainer.direct_command(run.environment, fetch), variables)
+    _ask(context, run, variables, check)
+
+
+def _follow(context: Context, run: Run, command: Sequence[str], variables: Dict[str, str]) -> Iterator[Event]:
+    return follow_from(context, command, variables, run.folder / "events.jsonl", run.folder / "trainer.log")
 
 
 def follow_from(

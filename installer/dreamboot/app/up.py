@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
@@ -24,6 +25,9 @@ DEMO = "demo"
 RARE_WORD = "sks"
 # The community's copy of SD 1.5, the base of the seed's recipe; see docs/how-to/your-own-photos.md.
 DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+# Bytes of its networks in full precision: UNet 3,438 MB, text encoder 492 MB, VAE 335 MB (the repository's file list).
+DEFAULT_MODEL_GB = 4.3
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".avif")
 
 
@@ -118,20 +122,23 @@ def require_subject(context: Context, subject: Subject) -> None:
 
 
 def require_model(context: Context, subject: Subject) -> None:
-    """Refuse a model that is not on this machine before an environment is built for it."""
-    name = subject.model or DEFAULT_MODEL
-    if subject.is_demo or name == DEMO or context.host.exists(Path(name).expanduser()):
+    """Refuse what is neither a model here nor spelled like one on the hub, before an environment is built for it."""
+    if subject.is_demo or is_local(context, subject) or _HUB_NAME.fullmatch(subject.model or DEFAULT_MODEL):
         return
-    folder = name.rpartition("/")[2]
     raise DreambootError(
         Problem(
             id="model-not-local",
-            what=f"The base model {name} is not on this machine.",
-            cause="There is no such folder or file, and dreamboot does not download models from a hub yet.",
-            hint=f"hf download {name} --local-dir {folder}   then: dreamboot up --photos {subject.photos} "
-            f"--class {subject.class_noun} --model {folder}",
+            what=f"The base model {subject.model} is not on this machine.",
+            cause="There is no such folder or file, and it is not spelled like a model on the hub (OWNER/NAME).",
+            hint=f"dreamboot up --photos {subject.photos} --class {subject.class_noun}   takes {DEFAULT_MODEL}",
         )
     )
+
+
+def is_local(context: Context, subject: Subject) -> bool:
+    """Whether the base model is a path here, or built in."""
+    name = subject.model or DEFAULT_MODEL
+    return name == DEMO or context.host.exists(Path(name).expanduser())
 
 
 def run_settings(subject: Subject, plan: Plan, photos: int = 0) -> Tuple[str, ...]:
@@ -178,6 +185,15 @@ def run_folder(layout: Layout, subject: Subject, settings: Tuple[str, ...]) -> P
     return layout.runs / f"{name}-{hashlib.sha256(canonical(settings).encode()).hexdigest()[:6]}"
 
 
+def base_model(subject: Subject) -> str:
+    """The base model in words; for one of the hub, that it may have to be fetched."""
+    name = subject.model or (DEMO if subject.is_demo else DEFAULT_MODEL)
+    if not _HUB_NAME.fullmatch(name):
+        return "the built-in one" if name == DEMO else name
+    size = f"{DEFAULT_MODEL_GB} GB" if name == DEFAULT_MODEL else "some GB"
+    return f"{name} ({size} to download from the hub, unless it is here already)"
+
+
 def summary_lines(machine: Machine, plan: Plan, subject: Subject, settings: Tuple[str, ...], folder: Path) -> List[str]:
     """What will happen, before it does: for the wizard and the log."""
     taught = (
@@ -190,6 +206,7 @@ def summary_lines(machine: Machine, plan: Plan, subject: Subject, settings: Tupl
         f"Machine:     {summary(machine)}",
         f"Environment: {one_line(plan)}",
         f"Download:    {cost(plan) or 'nothing'}",
+        f"Base model:  {base_model(subject)}",
         f"Teaches:     {taught}",
         f"Training:    {training_time(plan, chosen, demo=subject.is_demo)}",
         f"Peak memory: {peak_memory(plan, demo=subject.is_demo)}",

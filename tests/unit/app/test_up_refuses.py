@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dreamboot.app.context import Context
-from dreamboot.app.up import Subject, require_model, require_subject, run_settings
+from dreamboot.app.up import Subject, base_model, require_model, require_subject, run_settings
 from dreamboot.host import current
 from dreamboot.model import DreambootError, Plan, Preset, SourceKind, TorchBuild
 
@@ -17,15 +17,22 @@ def context(tmp_path):
     return Context(host=current(), home=tmp_path, confirm=lambda _: True, yes=True)
 
 
-def test_a_model_that_is_not_here_is_said_with_the_way_to_get_it(context, tmp_path):
+@pytest.mark.parametrize("model", ["/no/such/folder", "sd15", "C:\\models\\sd15", "a/b/c", "model.safetensors"])
+def test_a_path_that_is_not_here_is_said_before_anything_is_built(context, tmp_path, model):
     with pytest.raises(DreambootError) as caught:
-        require_model(context, Subject(photos=tmp_path, class_noun="dog"))
+        require_model(context, Subject(photos=tmp_path, class_noun="dog", model=model))
     assert caught.value.problem.id == "model-not-local"
-    assert "hf download stable-diffusion-v1-5/stable-diffusion-v1-5" in caught.value.problem.hint
+    assert "OWNER/NAME" in caught.value.problem.cause
 
 
-@pytest.mark.parametrize("model", ["demo", "HERE"])
-def test_a_model_that_is_here_passes(context, tmp_path, model):
+def test_the_summary_says_that_a_model_may_have_to_be_downloaded(tmp_path):
+    assert "4.3 GB to download" in base_model(Subject(photos=tmp_path))
+    assert base_model(Subject()) == "the built-in one"
+    assert base_model(Subject(photos=tmp_path, model="/sd15")) == "/sd15"
+
+
+@pytest.mark.parametrize("model", ["demo", "HERE", "", "them/model"])
+def test_a_model_that_is_here_or_on_the_hub_passes(context, tmp_path, model):
     require_model(context, Subject(photos=tmp_path, class_noun="dog", model=model.replace("HERE", str(tmp_path))))
 
 
