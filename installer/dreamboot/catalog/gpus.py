@@ -15,6 +15,8 @@ _EDITION = re.compile(
     r"\b(\d+\s*gi?b|laptop gpu|laptop|mobile|max-?q|with max-?q design|notebook|pcie|sxm\d?|hbm\d?e?|nvl|lhr|"
     r"founders edition|vgpu|grid|mig \d+g\.\d+gb|server edition|workstation edition|edition|generation)\b"
 )
+# A slice of a card under a hypervisor: "GRID A100-10C", "NVIDIA L40S-8Q" (memory in GiB and the profile's letter).
+_VGPU = re.compile(r"^((?:grid )?[a-z]+ ?\d+[a-z]*) \d+[abcq]$")
 _NOISE = re.compile(r"\((?:r|tm|c)\)|[®™]|\bcorporation\b|\bnvidia\b|\bgeforce\b|\bgraphics\b|\[|\]")
 # "GeForce RTX 5090" → 50, "GTX 1080" → 10: the generation of a consumer card. Those of workstations (RTX 6000) count
 # otherwise and end in three zeros.
@@ -25,12 +27,13 @@ _SERIES = re.compile(r"^(?:rtx|gtx) (\d{2})[1-9]0\b")
 class GpuMatch:
     """What the catalog knows of a GPU name.
 
-    `models`: rows that fit; `family`: compute capability by a family's pattern where no row fits; `newer`: its number
-    is above all known ones.
+    `models`: rows that fit; `family`: compute capability by a family's pattern where no row fits, with `family_fp16`
+    False where half precision gives NaN; `newer`: its number is above all known ones.
     """
 
     models: Tuple[GpuModel, ...] = ()
     family: str = ""
+    family_fp16: bool = True
     newer: bool = False
     how: str = ""
 
@@ -50,7 +53,8 @@ def plain(name: str) -> str:
 
 def core(name: str) -> str:
     """A plain name without the words that only name an edition."""
-    return " ".join(_EDITION.sub(" ", plain(name).replace("max q", "max-q")).split())
+    text = _VGPU.sub(r"\1", plain(name).replace("max q", "max-q"))
+    return " ".join(_EDITION.sub(" ", text).split())
 
 
 def find(name: str, catalog: Catalog) -> GpuMatch:
@@ -62,6 +66,7 @@ def find(name: str, catalog: Catalog) -> GpuMatch:
         for key, table, how in ((plain(text), spelled, "by name"), (core(text), stems, "by name without its edition")):
             if key in table:
                 return GpuMatch(models=tuple(table[key]), how=how)
+        text = _VGPU.sub(r"\1", plain(text)).replace("grid ", "")
     prefix = plain(text)
     found = [model for key, models in spelled.items() if prefix and key.startswith(prefix) for model in models]
     if found and (cut or len(prefix.split()) > 1):
@@ -69,7 +74,7 @@ def find(name: str, catalog: Catalog) -> GpuMatch:
     if not cut:
         for row in catalog.table("gpu_families"):
             if re.search(row.pattern, prefix):
-                return GpuMatch(family=row.compute_capability, how="by its family")
+                return GpuMatch(family=row.compute_capability, family_fp16=row.fp16, how="by its family")
     return GpuMatch(newer=_is_newer(text, catalog))
 
 

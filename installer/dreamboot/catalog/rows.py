@@ -81,11 +81,15 @@ class GpuModel:
 
 @value
 class GpuFamily:
-    """A pattern (regular expression over plain names) of NVIDIA GPUs that share a compute capability."""
+    """A pattern (regular expression over plain names) of NVIDIA GPUs that share a compute capability.
+
+    `fp16` is False where half precision gives NaN.
+    """
 
     pattern: str
     compute_capability: str
     source: Strings
+    fp16: bool = True
     unverified: Strings = ()
 
 

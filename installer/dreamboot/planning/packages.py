@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Dict, List, Sequence, Tuple
 
 from packaging.requirements import Requirement
+from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
 
-from dreamboot.catalog.versions import at_least
+from dreamboot.catalog.versions import at_least, numbers
 from dreamboot.model import Choice, DreambootError, ExitCode, Problem
 from dreamboot.planning.companions import Addition, Chosen
 from dreamboot.planning.pins import allows
@@ -45,7 +46,7 @@ def packages(chosen: Chosen, additions: Sequence[Addition]) -> Tuple[Dict[str, s
             reasons.append(
                 Choice(topic=name, value=found[name], reason=f"pip's constraint {asked} forbids the usual one")
             )
-    _refuse_conflicts(found, chosen)
+    _refuse_conflicts(chosen)
     return _loosened(found, chosen), reasons
 
 
@@ -74,21 +75,31 @@ def _relaxed(name: str, asked: str) -> str:
     return f">={oldest},{asked}" if oldest else asked
 
 
-def _refuse_conflicts(packages: Dict[str, str], chosen: Chosen) -> None:
+def _refuse_conflicts(chosen: Chosen) -> None:
     """A pin that breaks a package which the trainer needs is refused before anything is downloaded."""
     if chosen.question.wish.profile:
         return
     for name, oldest in _OLDEST.items():
         pin = chosen.question.pins.get(name)
-        exact = [part for part in (pin.specifier if pin else ()) if part.operator in ("==", "<", "<=", "===")]
-        for part in exact:
-            if not at_least(part.version, oldest) and part.operator != "<":
-                raise DreambootError(
-                    Problem(
-                        id="pin-below-floor",
-                        what=f"--pin {pin} asks for a {name} that the trainer does not run on.",
-                        cause=f"It needs {name} {oldest} or newer, beside transformers 5.",
-                        hint=f'--pin "{name}>={oldest}", or leave it out ({packages[name]} is planned)',
-                    ),
-                    exit_code=ExitCode.REFUSED,
-                )
+        if pin is not None and not all(_reaches(part, oldest) for part in pin.specifier):
+            usual = chosen.stack.packages[name]
+            raise DreambootError(
+                Problem(
+                    id="pin-below-floor",
+                    what=f"--pin {pin} asks for a {name} that the trainer does not run on.",
+                    cause=f"The trainer and the packages around it need {name} {oldest} or newer.",
+                    hint=f'--pin "{name}>={oldest}", or leave the pin out ({name}{usual} is planned then)',
+                ),
+                exit_code=ExitCode.REFUSED,
+            )
+
+
+def _reaches(part: Specifier, oldest: str) -> bool:
+    """Whether one part of a pin leaves room for `oldest` or newer."""
+    if part.operator == "<":
+        return not at_least(oldest, part.version)
+    if part.operator == "~=":
+        # ~=4.57 ends before 5, ~=4.57.1 before 4.58: what it allows agrees in all numbers but the last.
+        kept = numbers(part.version)[:-1]
+        return kept >= numbers(oldest)[: len(kept)]
+    return part.operator not in ("==", "===", "<=") or at_least(part.version, oldest)

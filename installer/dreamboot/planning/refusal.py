@@ -95,6 +95,9 @@ def _hopeless(question: Question, verdicts: Sequence[Verdict], detours: Sequence
     elsewhere = _INSTEAD.get(where, "Another card is needed: dreamboot catalog show gpus   lists those with builds.")
     if not target.cards:
         elsewhere = "Use another machine: 64-bit Linux or Windows, or a Mac with Apple silicon."
+    pin = question.pins.get("torch")
+    if pin is not None and any("--pin" in way.command for way in detours):
+        elsewhere = f"Leave --pin {pin} out: other releases do work here."
     return Problem(id=f"refused-{main.rule.id}", what=_what(question), cause=cause, hint=_ways(elsewhere, detours))
 
 

@@ -69,8 +69,7 @@ def card_of(gpu: Gpu, catalog: Catalog) -> Card:
         return Card(
             gpu=gpu,
             compute_capability=capability,
-            # An unlisted card of the 16 series shares the fault of its sisters.
-            fp16=all(model.fp16 for model in models) and not re.search(r"\bgtx\s*16\d\d\b", gpu.name.lower()),
+            fp16=all(model.fp16 for model in models) and match.family_fp16,
             bf16=numbers(capability) >= (8, 0),
             data_center=bool(models) and all(model.data_center for model in models),
             last_driver_branch=models[0].last_driver_branch if models else "",
@@ -142,7 +141,8 @@ def _warnings(machine: Machine, cards: Tuple[Card, ...], driver: Optional[Driver
     if driver is not None:
         for card in cards:
             branch = card.last_driver_branch.lstrip("R")
-            if branch and vendor is Vendor.NVIDIA and numbers(driver.version)[:1] > numbers(branch):
+            # A branch is ten numbers wide: R470's last driver for Windows is 474.44, R580's are 581 and 582.
+            if branch and vendor is Vendor.NVIDIA and numbers(driver.version) >= (int(branch) + 10,):
                 found.append(
                     f"{card.gpu.name}: NVIDIA's last driver branch for it is {card.last_driver_branch}; driver "
                     f"{driver.version} can't run it. Install a {branch} driver if torch does not see the card."

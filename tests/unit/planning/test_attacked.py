@@ -1,0 +1,95 @@
+"""Machines and wishes on which the planner was once wrong, or its way out was not the shortest."""
+
+from __future__ import annotations
+
+import pytest
+
+from dreamboot.catalog import load
+from dreamboot.machine.stated import state_machine
+from dreamboot.model import Plan, Refusal, Wish
+from dreamboot.planning import plan
+
+
+def stated(gpu: str, driver: str = "580.95.05", system: str = "linux", **more):
+    return state_machine({"os": system, "gpu": gpu, "vram": "12 GiB", "driver": driver, "python": ["3.12.3"], **more})
+
+
+def planned(*args, wish: Wish | None = None, **more):
+    return plan(stated(*args, **more), wish or Wish(), load())
+
+
+@pytest.mark.parametrize(
+    ("gpu", "driver"),
+    [
+        ("NVIDIA GeForce GTX 1080", "581.29"),
+        ("NVIDIA GeForce GTX 1080", "582.28"),
+        ("NVIDIA GeForce GTX 1080", "580.88"),
+    ],
+)
+def test_a_branch_is_ten_numbers_wide(gpu, driver):
+    found = planned(gpu, driver, "windows 11")
+    assert isinstance(found, Plan)
+    assert not any("last driver branch" in warning for warning in found.warnings)
+
+
+def test_the_branch_after_the_last_is_told():
+    found = planned("NVIDIA GeForce GTX 1080", "591.86", "windows 11")
+    assert any("R580" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    "gpu", ["NVIDIA GeForce MX450", "NVIDIA T1000 8GB", "Quadro T2000 with Max-Q Design", "NVIDIA T600 Laptop GPU",
+            "NVIDIA GeForce GTX 1650 Ti", "NVIDIA GeForce GTX 1630"],
+)  # fmt: skip
+def test_turing_without_tensor_cores_trains_in_fp32(gpu):
+    assert planned(gpu).preset.mixed_precision == "no"
+
+
+@pytest.mark.parametrize("gpu", ["NVIDIA GeForce RTX 2060", "Quadro RTX 4000", "Tesla T4"])
+def test_turing_with_tensor_cores_trains_in_fp16(gpu):
+    assert planned(gpu).preset.mixed_precision == "fp16"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "tag"),
+    [("GRID A100-10C", "cu130"), ("NVIDIA L40S-8Q", "cu130"), ("GRID V100-16C", "cu126"), ("GRID P40-4Q", "cu126")],
+)
+def test_a_slice_under_a_hypervisor_is_its_card(gpu, tag):
+    assert planned(gpu).torch.tag == tag
+
+
+def test_a_pin_below_the_floor_is_not_the_cards_fault():
+    found = planned("NVIDIA GeForce RTX 3090", wish=Wish(pins=("torch==2.5.1",)))
+    assert isinstance(found, Refusal)
+    assert found.problem.hint.startswith("Leave --pin torch==2.5.1 out")
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "transformers<5",
+        "transformers~=4.57",
+        "transformers==4.57.1",
+        "diffusers==0.35.1",
+        "diffusers<0.37",
+        "peft<=0.16",
+    ],
+)
+def test_pins_that_leave_nothing_for_the_trainer_are_refused(pin):
+    found = planned("NVIDIA GeForce RTX 3090", wish=Wish(pins=(pin,)))
+    assert isinstance(found, Refusal)
+    assert found.problem.id == "pin-below-floor"
+    assert "is planned then" in found.problem.hint
+
+
+@pytest.mark.parametrize(
+    "pin", ["transformers<6", "transformers~=5.3", "diffusers<0.42", "diffusers==0.41.*", "diffusers!=0.36"]
+)
+def test_pins_that_leave_room_are_honoured(pin):
+    assert isinstance(planned("NVIDIA GeForce RTX 3090", wish=Wish(pins=(pin,))), Plan)
+
+
+def test_polaris_is_known_and_has_no_build():
+    found = planned("AMD Radeon RX 580", driver="")
+    assert isinstance(found, Refusal)
+    assert "gfx803" in found.problem.cause
