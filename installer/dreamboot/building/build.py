@@ -119,7 +119,8 @@ def _still_true(host: Host, generation: GenerationLayout) -> FrozenSet[str]:
 
 
 def _same(host: Host, generation: GenerationLayout, order: Order) -> bool:
-    wanted = (host.read_text(generation.requirements) or "").split() == " ".join(order.requirements).split()
+    # Sorted: a plan that was read from its file has its packages in another order.
+    wanted = sorted((host.read_text(generation.requirements) or "").splitlines()) == sorted(order.requirements)
     lock = host.read_text(generation.pylock)
     if order.locked and lock not in (order.locked, None):
         return False

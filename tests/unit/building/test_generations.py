@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from dreamboot.building import generations, journal
-from dreamboot.building.build import only_builder
+from dreamboot.building.access import Access
+from dreamboot.building.build import is_current, only_builder
 from dreamboot.building.layout import Layout
+from dreamboot.building.lock import requirement_lines
+from dreamboot.building.order import Order
 from dreamboot.building.steps import describe, steps
+from dreamboot.building.target import Target
 from dreamboot.host import current
 from dreamboot.model import DreambootError, Plan, SourceKind, TorchBuild
-from dreamboot.values import canonical
+from dreamboot.values import canonical, from_json
 
 PLAN = Plan(python="3.11", torch=TorchBuild(version="2.13.0", tag="cpu", source=SourceKind.FIND_LINKS))
 
@@ -69,6 +76,20 @@ def test_two_builders_do_not_meet(environment):
     with only_builder(environment), pytest.raises(DreambootError) as caught, only_builder(environment):
         pass
     assert caught.value.problem.id == "build-running"
+
+
+def test_a_plan_that_was_stored_and_read_is_the_same_build(environment, tmp_path):
+    """A repair builds from plan.json, which is sorted; the next `build` shall see that nothing changed."""
+    plan = replace(PLAN, packages={"zipp": "==3.0", "accelerate": "==1.0"})
+    generation = environment.generation(2)
+    stored = from_json(Plan, json.loads(canonical(plan)))
+    current().write_text(generation.plan, canonical(stored))
+    current().write_text(generation.requirements, "\n".join(requirement_lines(stored)) + "\n")
+    current().write_text(generation.pylock, 'lock-version = "1.0"\n')
+    generations.switch(current(), environment, 2)
+    order = Order(plan=plan, name="default", sources=(), access=Access(), target=Target(python="3.11"))
+    assert is_current(current(), Layout(home=tmp_path), order)
+    assert not is_current(current(), Layout(home=tmp_path), replace(order, extra=("pytest==9",)))
 
 
 def test_steps_say_why():
