@@ -17,17 +17,20 @@ from dreamboot.values import from_json, parse_toml, to_json
 def read_stated(path: Path) -> Machine:
     """The machine stated in a TOML or JSON file, or in a vendor tool's saved output; raises `DreambootError`."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        data = Path(path).read_bytes()
+        # PowerShell's ">" writes UTF-16.
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, str(error)) from error
+    text = text.replace("\r\n", "\n")
     saved = saved_output(text)
     if saved is not None:
         return state_machine(to_json(saved), str(path))
     try:
-        data = json.loads(text) if text.lstrip().startswith("{") else parse_toml(text)
+        table = json.loads(text) if text.lstrip().startswith("{") else parse_toml(text)
     except (ValueError, RecursionError) as error:
         raise _unreadable(path, f"It is neither TOML nor JSON: {error}") from error
-    return state_machine(data, str(path))
+    return state_machine(table, str(path))
 
 
 def state_machine(data: Mapping[str, Any], origin: str = "the stated machine") -> Machine:

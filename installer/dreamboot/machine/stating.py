@@ -97,6 +97,8 @@ _GPU_FIELDS = ("compute_capability", "gfx", "driver_model", "vram_total_mib", "v
 
 def gpu_tables(item: Any, shared: Mapping[str, Any], cpu: str) -> List[State]:
     """One stated GPU ("RTX 4090", "2x RTX 3090" or a table) → tables with `Gpu`'s own field names."""
+    if not isinstance(item, (str, Mapping)):
+        raise ValueError(f"the GPU {item!r} is neither a name nor a table")
     table: State = {"name": item} if isinstance(item, str) else dict(item)
     if isinstance(item, str) and item.strip().lower() in ("", "none", "cpu", "no"):
         return []

@@ -247,3 +247,19 @@ def test_sizes(text: Any, size: Any) -> None:
 )
 def test_capabilities(text: Any, told: str) -> None:
     assert capability(text) == told
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+def test_what_powershell_saves_is_read(tmp_path, encoding):
+    path = tmp_path / "machine.toml"
+    path.write_bytes('gpu = "RTX 4090"\r\ndriver = "580.65"\r\n'.encode(encoding))
+    assert assume(path).gpus[0].name == "RTX 4090"
+
+
+@pytest.mark.parametrize("gpu", ["5", "true", "1979-05-27"])
+def test_a_gpu_that_is_no_name_is_said_so(tmp_path, gpu):
+    path = tmp_path / "machine.toml"
+    path.write_text(f"gpu = {gpu}\n")
+    with pytest.raises(DreambootError) as caught:
+        assume(path)
+    assert "neither a name nor a table" in caught.value.problem.cause
