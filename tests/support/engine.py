@@ -112,7 +112,7 @@ class Engine:
             "cdi-spec-dirs": [str(folder / "cdi")], **configuration,
         }  # fmt: skip
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Engine:  # noqa: PYI034 - typing.Self is of Python 3.11
         self.start()
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
@@ -31,7 +32,12 @@ DEFAULT = "default"
 def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine, Plan]]]:
     """Detect and plan; the last item is (machine, plan). Raises `DreambootError` (refused) when nothing fits."""
     from dreamboot import catalog, planning
+    from dreamboot.app.image_inside import decide_inside, image_of
 
+    image = image_of(context)
+    if image is not None:
+        yield from decide_inside(context, image, wish)
+        return
     yield Event(kind=EventKind.STARTED, stage="detect", message="what this machine is")
     machine = machine_with_sources(context)
     yield Event(kind=EventKind.FINISHED, stage="detect", message=summary(machine))
@@ -53,13 +59,17 @@ def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine,
 
 @value
 class Making:
-    """How `build` is to be done. `locked`: a pylock.toml to build from. `output`: where `--lock-only` writes."""
+    """How `build` is to be done. `locked`: a pylock.toml to build from. `output`: where `--lock-only` writes.
+
+    `for_image`: build right here for the stated machine, which is where the image will run.
+    """
 
     extra: Tuple[str, ...] = ()
     locked: Optional[Path] = None
     lock_only: bool = False
     output: Optional[Path] = None
     bandwidth: int = 0
+    for_image: bool = False
 
 
 def build(
@@ -86,8 +96,10 @@ def build(
 
         yield from lock_only(context, wish, machine, plan, making)
         return
-    require_own_machine(context)
+    if not making.for_image:
+        require_own_machine(context)
     order = order_for(context, plan, name, making.extra, wish=wish, locked=locked, bandwidth=making.bandwidth)
+    order = replace(order, elsewhere=making.for_image)
     if context.dry_run:
         todo = tuple(describe(step) for step in steps(plan, order.requirements))
         yield Report(command="build", data={"schema": 1, "plan": to_json(plan), "steps": list(todo)}, messages=todo)

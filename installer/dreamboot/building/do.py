@@ -26,7 +26,7 @@ from dreamboot.building.steps import (
 )
 from dreamboot.building.training_step import training_step
 from dreamboot.launching.accelerate import config_text
-from dreamboot.model import DreambootError, Event, EventKind, Problem
+from dreamboot.model import DreambootError, Event, EventKind, Preset, Problem
 from dreamboot.values import to_json
 
 # Before the next source is asked; where there is none, the same one gets its full number of tries.
@@ -154,7 +154,8 @@ def _side_by_side(site: Site, variables: Mapping[str, str]) -> Tuple[Dict[str, A
     with ThreadPoolExecutor(max_workers=1) as pool:
         imports = pool.submit(verify.verify, site.host, plan, site.generation, variables)
         try:
-            seconds = training_step(site.host, site.layout, plan, site.generation, variables)
+            trial = replace(plan, device="cpu", preset=Preset()) if site.order.elsewhere else plan
+            seconds = training_step(site.host, site.layout, trial, site.generation, variables)
         except DreambootError:
             imports.result()  # what does not load does not train either: that reason goes first
             raise

@@ -20,7 +20,8 @@ class Order:
 
     `sources`: uv arguments without secrets; `secrets`: the variables that go with them. `constraints`: requirement
     lines that hold for everything. `extra`: more requirements. `locked`: the text of a pylock.toml to build from
-    instead of resolving. `again`: build even when the environment in use is already this one, from freshly unpacked
+    instead of resolving. `elsewhere`: it will run on another machine (an image): the trial step is done on the CPU.
+    `again`: build even when the environment in use is already this one, from freshly unpacked
     wheels.
     """
 
@@ -35,6 +36,7 @@ class Order:
     offline: bool = False
     locked: str = ""
     again: bool = False
+    elsewhere: bool = False
 
     @property
     def requirements(self) -> Tuple[str, ...]:

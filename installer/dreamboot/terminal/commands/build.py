@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--locked", type=Path, metavar="FILE", help="build exactly this pylock.toml")
     group.add_argument("--lock-only", action="store_true", help="make the lock, build nothing")
     group.add_argument("-o", "--output", type=Path, metavar="FILE", help="where --lock-only writes (default: shown)")
+    group.add_argument("--image", nargs="?", const="", metavar="NAME", help="a container image instead: cpu, cu126 ...")
+    group.add_argument("--tag", default="", help="what --image calls it (default: dreamboot:NAME)")
+    group.add_argument("--for-image", action="store_true", help=argparse.SUPPRESS)  # the Dockerfile's own step
     group.add_argument("--bandwidth", type=bandwidth, default=0, metavar="RATE", help="bytes per second: 500k, 5M")
 
 
@@ -36,11 +39,16 @@ def bandwidth(text: str) -> int:
 
 def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Report]]:
     """Build."""
+    if args.image is not None:
+        from dreamboot.app.image import build_image
+
+        yield from build_image(context, wish_from(args), args.image, args.tag)
+        return
     from dreamboot.app.build import Making, build
 
     making = Making(
         extra=tuple(args.extra), locked=args.locked, lock_only=args.lock_only, output=args.output,
-        bandwidth=args.bandwidth,
+        bandwidth=args.bandwidth, for_image=args.for_image,
     )  # fmt: skip
     yield from build(context, wish_from(args), args.env, making)
 

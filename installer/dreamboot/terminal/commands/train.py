@@ -20,14 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="a config.toml, as every run folder holds one")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="the run folder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting of the trainer")
+    parser.add_argument("--in-image", metavar="TAG", help="in a container of this image, with this machine's GPU")
     parser.epilog = "Every setting of the trainer is a flag too: --learning-rate 2e-6, --max-train-steps 400 ..."
 
 
 def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Report]]:
     """Train."""
+    settings = (*args.set, *settings_from(args.unknown))
+    if args.in_image:
+        from dreamboot.app.image_run import train_in_image
+
+        yield from train_in_image(context, args.in_image, config=args.config, settings=settings, output=args.output)
+        return
+    from dreamboot.app.image_inside import take_environment
     from dreamboot.app.train import train
 
-    settings = (*args.set, *settings_from(args.unknown))
+    yield from take_environment(context)
     yield from train(context, config=args.config, settings=settings, environment=args.env, output=args.output)
 
 

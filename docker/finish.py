@@ -1,0 +1,148 @@
+"""Last step of the image's build: removes what no container needs, compiles the rest, makes it readable and repeatable.
+
+    finish.py ROOT EPOCH        ROOT holds envs/ and tool/, as dreamboot made them; EPOCH: seconds for every file's date
+
+What is removed is removed from the distributions' RECORD files, too: the doctor's check of every file stays true.
+Standard library only; prints how many bytes went, by reason.
+"""
+
+from __future__ import annotations
+
+import compileall
+import csv
+import os
+import py_compile
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# Reason → patterns of paths below site-packages. Only what was looked at by name: a `tests` folder of one package is
+# what another one imports (torch.testing, numpy.testing).
+REMOVED = {
+    "static libraries": [r".*\.(a|lib)$"],
+    "headers and build files: there is no compiler here": [
+        r"torch/include/.*", r"torch/share/cmake/.*", r"nvidia/.*/include/.*", r"triton/backends/.*/include/.*",
+        r"numpy/_core/include/.*", r"numpy/_core/lib/.*", r".*\.(pyx|pxd|h|hpp|cuh)$",
+    ],
+    "tests": [
+        r"(numpy|pandas|scipy|networkx|sympy|mpmath|regex|psutil|PIL|yaml|cffi|peft|accelerate/test_utils/scripts)/(.*/)?tests?/.*",
+        r"torch/test/.*", r"torch/bin/(test_|.*_test).*", r"functorch/.*test.*", r"accelerate/test_utils/scripts/.*",
+    ],
+    "build tools of PyTorch": [r"torch/bin/protoc.*", r"torchgen/packaged/.*"],
+    "CUDA libraries that come with the nvidia wheels, too": [
+        r"triton/backends/nvidia/lib/cupti/.*", r"triton/backends/nvidia/bin/(cuobjdump|nvdisasm)$",
+    ],
+    "type stubs": [r"(?!torch/_C/).*\.pyi$"],
+    "uv and pip: nothing is installed into an image": [r"uv/.*", r"(\.\./)*bin/uvx?$", r"pip/.*"],
+}  # fmt: skip
+
+
+def site_packages(root: Path) -> list[Path]:
+    """Every site-packages below ROOT."""
+    return sorted(path for path in root.glob("**/site-packages") if path.is_dir())
+
+
+def bitsandbytes_extra(folder: Path) -> list[str]:
+    """Names of bitsandbytes' libraries for other CUDA or ROCm versions than this torch's (one is used, ever)."""
+    text = folder / "torch" / "version.py"
+    if not text.exists():
+        return []
+    found = text.read_text(encoding="utf-8")
+    cuda = re.search(r"^cuda[^=\n]*= '(\d+)\.(\d+)'", found, re.M)
+    hip = re.search(r"^hip[^=\n]*= '(\d+)\.(\d+)", found, re.M)
+    names = [path.name for path in (folder / "bitsandbytes").glob("libbitsandbytes_*.so")]
+    kept = {"libbitsandbytes_cpu.so"}
+    if cuda:
+        kept |= _nearest(names, "cuda", int(cuda.group(1)), int(cuda.group(2)))
+    if hip:
+        kept |= _nearest(names, "rocm", int(hip.group(1)), int(hip.group(2)))
+    return sorted(set(names) - kept)
+
+
+def _nearest(names: list[str], kind: str, major: int, minor: int) -> set[str]:
+    """The library of this version; all of its major version where there is none (it then takes another one)."""
+    exact = f"libbitsandbytes_{kind}{major}{minor}.so"
+    return {exact} if exact in names else {name for name in names if f"_{kind}{major}" in name}
+
+
+def prune(folder: Path) -> dict[str, int]:
+    """Remove; {reason: bytes}."""
+    gone: dict[str, int] = {}
+    patterns = {reason: re.compile("|".join(f"(?:{one})" for one in parts)) for reason, parts in REMOVED.items()}
+    extra = {f"bitsandbytes/{name}" for name in bitsandbytes_extra(folder)}
+    for info in sorted(folder.glob("*.dist-info")):
+        record = info / "RECORD"
+        if not record.exists():
+            continue
+        with record.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+        kept = []
+        for row in rows:
+            reason = next((reason for reason, pattern in patterns.items() if pattern.fullmatch(row[0])), "")
+            reason = "libraries of bitsandbytes for other versions of CUDA" if row[0] in extra else reason
+            path = folder / row[0]
+            if reason and path.is_file() and not row[0].startswith(info.name):
+                gone[reason] = gone.get(reason, 0) + path.stat().st_size
+                path.unlink()
+            elif not row[0].endswith(".pyc"):
+                kept.append(row)
+        with record.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(kept)
+    for name in ("uv", "pip"):
+        for info in folder.glob(f"{name}-*.dist-info"):
+            shutil.rmtree(info)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+            path.rmdir()
+    return gone
+
+
+def compile_all(folder: Path) -> None:
+    """Bytecode that is never compared with its source's date: the layers can't change under it."""
+    compileall.compile_dir(
+        str(folder), quiet=2, workers=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+    )
+
+
+def settle(root: Path, epoch: int) -> None:
+    """Readable by any uid, one date for all: the same build gives the same layer."""
+    for base, folders, files in os.walk(root):
+        if Path(base) == root:
+            folders[:] = [name for name in folders if name != "cache"]
+        for path in (Path(base, name) for name in (*folders, *files)):
+            if not path.is_symlink():
+                mode = path.stat().st_mode & 0o7777
+                path.chmod(mode | 0o444 | (0o111 if mode & 0o100 or path.is_dir() else 0))
+            os.utime(path, (epoch, epoch), follow_symlinks=False)
+
+
+def imports_still(root: Path) -> None:
+    """What was verified before the pruning is verified again; raises when something is missing now."""
+    generation = root / "envs" / "default" / "generations" / "1"
+    names = ["torch", "transformers", "diffusers", "accelerate", "bitsandbytes", "peft", "safetensors", "PIL"]
+    child = root / "app" / "installer" / "dreamboot" / "building" / "verify_child.py"
+    command = [str(generation / "venv" / "bin" / "python"), "-I", str(child), str(generation / "accelerate.yaml")]
+    said = subprocess.run([*command, *names], stdout=subprocess.PIPE, text=True, check=True).stdout
+    if '"error"' in said:
+        raise SystemExit(f"after pruning: {said}")
+
+
+def main() -> None:
+    """Prune, verify, compile, settle."""
+    root, epoch = Path(sys.argv[1]), int(sys.argv[2])
+    for folder in site_packages(root):
+        for reason, count in sorted(prune(folder).items(), key=lambda item: -item[1]):
+            where = folder.relative_to(root).parts[0]
+            sys.stdout.write(f"removed {count / 1e6:8.1f} MB  {reason}  ({where})\n")
+    imports_still(root)
+    for path in (*(root / "envs").iterdir(), root / "tool", root / "app"):
+        compile_all(path)
+    generation = root / "envs" / "default" / "generations" / "1"
+    for name in ("uv-cache", "trial"):
+        shutil.rmtree(generation / name, ignore_errors=True)
+    settle(root, epoch)
+
+
+main()
