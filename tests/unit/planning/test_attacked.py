@@ -93,3 +93,17 @@ def test_polaris_is_known_and_has_no_build():
     found = planned("AMD Radeon RX 580", driver="")
     assert isinstance(found, Refusal)
     assert "gfx803" in found.problem.cause
+
+
+def test_a_pinned_xformers_decides_the_build():
+    found = planned("NVIDIA GeForce RTX 4090", driver="610.57", wish=Wish(pins=("xformers",)))
+    assert found.packages["xformers"] == "==0.0.35"
+    assert found.torch.tag in ("cu126", "cu128", "cu130")
+
+
+def test_an_xformers_below_the_floor_is_left_out():
+    found = planned("NVIDIA GeForce RTX 4090", wish=Wish(pins=("xformers==0.0.20",)))
+    assert isinstance(found, Refusal)
+    assert "torch==" not in found.problem.hint.split("\n")[0]
+    again = planned("NVIDIA GeForce RTX 4090")
+    assert isinstance(again, Plan)
