@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         ("resolve", "print the whole configuration as TOML", _resolve, _config_arguments),
         ("schema", "print every key with type, default and help as JSON", _schema, _schema_arguments),
         ("sample", "generate a grid of pictures from a trained run", _sample, _sample_arguments),
+        ("pick", "measure every kept model of a run and name the best one", _pick, _pick_arguments),
         ("compare", "put two grids side by side", _compare, _compare_arguments),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
@@ -96,6 +97,14 @@ def _sample_arguments(parser: argparse.ArgumentParser) -> None:
     _config_arguments(parser)
     parser.add_argument("--model", type=Path, help="model folder; the run's model/ when left out")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write")
+
+
+def _pick_arguments(parser: argparse.ArgumentParser) -> None:
+    _config_arguments(parser)
+    parser.add_argument("--dino", type=Path, help="folder of a DINO ViT, such as facebook/dino-vits16")
+    parser.add_argument("--clip", type=Path, help="folder of a CLIP model, such as openai/clip-vit-base-patch32")
+    parser.add_argument("--lpips", type=Path, help="folder with VGG16's weights and those of LPIPS")
+    parser.add_argument("--pictures", type=int, default=8, help="pictures per prompt and model (8)")
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -253,6 +262,22 @@ def _sample(options: argparse.Namespace) -> int:
     grid = sample.make_grid(loaded, config.sampling, prompts, config.data.resolution, folder.path.name)
     sample.write_png(grid, options.out)
     print(json.dumps({"schema": 1, "path": str(options.out)}) if options.json else f"Written: {options.out}")
+    return DONE
+
+
+def _pick(options: argparse.Namespace) -> int:
+    from dreamboot_trainer.events import read_events
+    from dreamboot_trainer.fidelity import pick
+    from dreamboot_trainer.report import write_report
+
+    config, run = read_config(options)
+    encoders = pick.load_encoders(config, options.dino, options.clip, options.lpips)
+    picked = pick.pick(config, run, encoders, options.pictures, lambda text: print(text, file=sys.stderr, flush=True))
+    write_report(config, run, read_events(run / "events.jsonl"))
+    if options.json:
+        print(json.dumps(pick.as_json(picked)))
+    else:
+        print("\n".join((*pick.table(picked), f"Best: step {picked.best}, {picked.paths[picked.best]}")))
     return DONE
 
 

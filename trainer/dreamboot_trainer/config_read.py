@@ -100,6 +100,25 @@ def dump(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
+def absolute(config: Config, folder: Path) -> Config:
+    """The same Config with every relative path made absolute from `folder`, so that its text means the same anywhere.
+
+    A model's name stays as it is unless it is a path there.
+    """
+    table = dataclasses.asdict(config)
+    table["data"]["concepts"] = list(table["data"]["concepts"])
+    for part in (*table.values(), *table["data"]["concepts"]):
+        for name in _PATHS:
+            if part.get(name) and part[name] != "demo":
+                part[name] = str(folder / Path(part[name]).expanduser())
+        for name in _MODEL_PATHS:
+            if part.get(name) and (folder / Path(part[name]).expanduser()).exists():
+                part[name] = str(folder / Path(part[name]).expanduser())
+    parts = {section: cls(**table[section]) for section, cls in SECTIONS.items() if section != "data"}
+    concepts = tuple(Concept(**concept) for concept in table["data"].pop("concepts"))
+    return Config(**parts, data=SECTIONS["data"](**table["data"], concepts=concepts))
+
+
 def markdown() -> str:
     """The schema as tables, one per section."""
     lines: list[str] = []
@@ -186,6 +205,7 @@ def _under(table: dict[str, Any], recipe: Mapping[str, Any]) -> None:
 
 
 _PATHS = ("instance_data_dir", "class_data_dir", "concepts_list", "output_dir")
+_MODEL_PATHS = ("pretrained_model_name_or_path", "pretrained_vae_name_or_path", "tokenizer_name")
 
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:
@@ -199,7 +219,7 @@ def _anchor(table: dict[str, Any], folder: Path) -> None:
         for name in _PATHS:
             if isinstance(part.get(name), str) and part[name] not in ("", "demo"):
                 part[name] = str(folder / part[name])
-        for name in ("pretrained_model_name_or_path", "pretrained_vae_name_or_path"):
+        for name in _MODEL_PATHS:
             if isinstance(part.get(name), str) and part[name] and (folder / part[name]).exists():
                 part[name] = str(folder / part[name])
 

@@ -62,15 +62,12 @@ def _one_process() -> Iterator[None]:
     if sharded is not None:
         sharded.DTensor = type("DTensor", (), {})
     module: Any = torch.distributed
-    embedding: Any = torch.nn.Embedding
-    before = module.is_available, embedding.reset_parameters
+    before = module.is_available
     module.is_available = _no
-    # Weights are read from files. Drawing them first, on no device at all, would import sympy.
-    embedding.reset_parameters = _nothing
     try:
         yield
     finally:
-        module.is_available, embedding.reset_parameters = before
+        module.is_available = before
 
 
 @contextmanager
@@ -94,14 +91,15 @@ def _without_adapters() -> Iterator[None]:
 
 
 class _Postponed(ModuleType):
-    """A package whose `__init__` runs when somebody asks it for something; its modules can be imported before."""
+    """A module whose code runs when somebody asks it for something; modules inside it can be imported before."""
 
     def __init__(self, spec: ModuleSpec) -> None:
         super().__init__(spec.name)
         self.__spec__ = spec
         self.__file__ = spec.origin
-        self.__path__ = list(spec.submodule_search_locations or ())
-        self.__package__ = spec.name
+        self.__package__ = spec.parent
+        if spec.submodule_search_locations is not None:
+            self.__path__ = list(spec.submodule_search_locations)
         self._waiting = True
 
     def __getattr__(self, name: str) -> Any:
@@ -120,14 +118,14 @@ class _Postponed(ModuleType):
 
 
 def _postpone(name: str) -> _Postponed | None:
-    """Put an empty package in the place of `name`, unless it is imported already or there is none."""
+    """Put an empty module in the place of `name`, unless it is imported already or there is none."""
     if name in sys.modules:
         return None
     try:
         spec = importlib.util.find_spec(name)
     except ModuleNotFoundError:
         return None
-    if spec is None or spec.submodule_search_locations is None or name in sys.modules:
+    if spec is None or name in sys.modules:
         return None
     module = _Postponed(spec)
     sys.modules[name] = module

@@ -70,14 +70,23 @@ def curve(steps: Sequence[int], values: Sequence[float], title: str, unit: str) 
 
 def draw_loss(records: Sequence[dict[str, Any]], path: Path) -> None:
     """The loss of every training step in the events; a step that was repeated after a kill counts once."""
+    _draw(records, "loss", "training loss", "loss", path)
+
+
+def draw_rate(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """The learning rate of every training step in the events."""
+    _draw(records, "learning_rate", "learning rate", "rate", path)
+
+
+def _draw(records: Sequence[dict[str, Any]], key: str, title: str, unit: str, path: Path) -> None:
     found: dict[int, float] = {}
     for record in records:
         data = record.get("data")
         if record.get("event") == "progress" and record.get("stage") == "train" and isinstance(data, dict):
-            found[record["done"]] = data["loss"]
+            found[record["done"]] = data[key]
     if found:
         steps = sorted(found)
-        write_png(curve(steps, [found[step] for step in steps], "training loss", "loss"), path)
+        write_png(curve(steps, [found[step] for step in steps], title, unit), path)
 
 
 def _line(pen: ImageDraw, points: list[tuple[float, float]], color: str, width: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import platform
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,10 @@ from typing import Any
 from dreamboot_trainer.config import SECTIONS, Config, keys_of
 from dreamboot_trainer.files import replacing
 
+RESOLVED = "resolved.toml"
+"""The whole configuration of the last call, flags included, as TOML."""
+FIDELITY = "fidelity.json"
+"""What `pick` has measured."""
 _LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "bitsandbytes", "peft", "safetensors")
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -29,7 +34,8 @@ def write_report(config: Config, run: Path, records: Sequence[Mapping[str, Any]]
         "<h1>Training report</h1>",
         _table(_facts(config, run, records)),
         _section("Before and after", _pictures([run / "samples" / "before_after.png"])),
-        _section("Loss", _pictures([run / "plots" / "loss.png"])),
+        _section("Curves", _pictures([run / "plots" / f"{name}.png" for name in ("loss", "learning_rate")])),
+        _section("Fidelity", _fidelity(run)),
         _section("Samples over time", _pictures(grids)),
         _section("To repeat it", f"<pre>{html.escape(repeat_command(run))}</pre>"),
         _section("Changed settings", _table(_changed(config))),
@@ -45,9 +51,32 @@ def write_report(config: Config, run: Path, records: Sequence[Mapping[str, Any]]
     return out
 
 
+def write_resolved(config: Config, run: Path) -> None:
+    """Keep what the run was really called with: a flag may have won over config.toml, or there is none."""
+    from dreamboot_trainer.config_read import absolute, dump
+
+    with replacing(run / RESOLVED) as partial:
+        partial.write_text(dump(absolute(config, Path.cwd())), encoding="utf-8")
+
+
+def _fidelity(run: Path) -> str:
+    """The scores of every kept model, where `pick` was called."""
+    path = run / FIDELITY
+    if not path.is_file():
+        return ""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = [("Model", ", ".join(score["name"] for score in content["base"]))]
+    rows += [("base", ", ".join(f"{score['value']:.3f}" for score in content["base"]))]
+    for each in content["candidates"]:
+        name = f"step {each['step']}" + (" (best)" if each["step"] == content["best"]["step"] else "")
+        values = ", ".join(f"{score['value']:.3f}" for score in each["scores"])
+        rows.append((name, f"{values}; balance {each['balance']:.3f}"))
+    return _table(rows)
+
+
 def repeat_command(run: Path) -> str:
     """The command that makes the same run again in another folder."""
-    config = shlex.quote(str(run / "config.toml"))
+    config = shlex.quote(str(run / RESOLVED))
     return f"python -m dreamboot_trainer train --config {config} --output_dir NEW_FOLDER"
 
 

@@ -27,7 +27,13 @@ def require_tracker(name: str) -> None:
 def start(context: Context) -> None:
     """Open the tracker with the run's settings."""
     if context.config.output.report_to != "none":
-        context.accelerator.init_trackers("dreamboot", config=_flat(context.config))
+        logs = context.run / "logs"
+        logs.mkdir(exist_ok=True)
+        context.accelerator.init_trackers(
+            "dreamboot",
+            config=_flat(context.config),
+            init_kwargs={"wandb": {"dir": str(logs), "name": context.run.name}},
+        )
 
 
 def log(context: Context, values: Mapping[str, float], step: int) -> None:

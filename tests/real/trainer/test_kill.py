@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def whole(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def make_run(inputs: Path, run: Path) -> Path:
+def make_run(inputs: Path, run: Path, **more: object) -> Path:
     changes = {
         "pretrained_model_name_or_path": inputs / "model",
         "instance_data_dir": inputs / "photos",
@@ -65,6 +66,7 @@ def make_run(inputs: Path, run: Path) -> Path:
         "checkpointing_steps": 3,
         "save_original": "false",
         "device": "cpu",
+        **more,
     }
     run.mkdir(parents=True)
     config = read(None, [f"{name}={value}" for name, value in changes.items()])
@@ -124,6 +126,36 @@ def test_killed_at_random_steps(inputs: Path, whole: Path, tmp_path: Path) -> No
         assert start(run, at("train", step)) == -9
     assert start(run, lambda _: False) == 0
     assert_equal_ends(run, whole)
+
+
+WITHOUT_CACHE = {
+    "cache_latents": "false", "center_crop": "false", "dataloader_num_workers": 2, "gradient_accumulation_steps": 2,
+    "text_encoder_steps": 5, "checkpointing_steps": 1, "validation_steps": 0, "save_interval": 4,
+}  # fmt: skip
+
+
+def test_killed_at_any_moment_with_photo_threads_accumulation_and_a_text_encoder_that_stops(
+    inputs: Path, tmp_path: Path
+) -> None:
+    """A checkpoint after every step, and kills up to a fifth of a second after it: also in the middle of one."""
+    whole, run = (make_run(inputs, tmp_path / name, **WITHOUT_CACHE) for name in ("whole", "run"))
+    assert start(whole, lambda _: False) == 0
+    chance = random.Random()
+    moments = sorted((step, chance.random() / 5) for step in chance.sample(range(1, STEPS), 3))
+    print("killed after (steps, seconds)", moments)
+    for step, seconds in moments:
+
+        def late(record: Record, step: int = step, seconds: float = seconds) -> bool:
+            if at("train")(record) and record.get("done", 0) >= step:
+                time.sleep(seconds)
+                return True
+            return False
+
+        assert start(run, late) == -9
+    assert start(run, lambda _: False) == 0
+    assert_equal_ends(run, whole)
+    for path in sorted((whole / "saves").rglob("*.safetensors")):
+        assert path.read_bytes() == (run / path.relative_to(whole)).read_bytes()
 
 
 def test_killed_in_every_stage(inputs: Path, whole: Path, tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def save(context: Context, prepared: Prepared, average: Average | None) -> None:
         before, after = grid_path(run, 0), grid_path(run, config.training.max_train_steps)
         if before.is_file() and after.is_file():
             sample.beside(before, after, run / "samples" / "before_after.png")
-        plots.draw_loss(read_events(run / EVENTS), run / "plots" / "loss.png")
+        records = read_events(run / EVENTS)
+        plots.draw_loss(records, run / "plots" / "loss.png")
+        plots.draw_rate(records, run / "plots" / "learning_rate.png")
         with average.applied() if average else nullcontext():
             prepared.method.save(prepared.pipeline, config, run / MODEL)
         context.events.finished("save", path=str(run / MODEL))

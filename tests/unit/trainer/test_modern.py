@@ -1,0 +1,186 @@
+"""What today's trainers add: compiled networks, token initialisation, photo threads, implementations, trackers."""
+
+# ruff: noqa: E402 - the imports need torch, which not every environment has
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file
+
+from dreamboot_trainer import demo
+from dreamboot_trainer.problems import TrainerError
+from support.training import configure, losses, train
+
+pytestmark = pytest.mark.trainer
+
+
+def test_a_compiled_network_learns_the_same(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    """`aot_eager` goes through torch's compiler but for the last stage, which would take minutes on a CPU."""
+    settings = {"max_train_steps": 2, "num_validation_images": 1, "with_prior_preservation": False}
+    plain = losses(train(configure(tiny, photos, **settings), tmp_path / "plain"))
+    seen = torch._dynamo.utils.counters["frames"]["ok"]
+    compiled = losses(train(configure(tiny, photos, compile="aot_eager", **settings), tmp_path / "compiled"))
+    assert torch._dynamo.utils.counters["frames"]["ok"] > seen
+    assert list(compiled.values()) == pytest.approx(list(plain.values()), rel=1e-4)
+    names = [set(load_file(tmp_path / run / "model" / "unet" / UNET)) for run in ("plain", "compiled")]
+    assert names[0] == names[1]
+    assert (tmp_path / "compiled" / "samples" / "step-000002.png").is_file()
+
+
+UNET = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.mark.parametrize("implementation", ["foreach", "loop", "fused"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_every_implementation_of_an_optimizer_steps_alike(optimizer: str, implementation: str) -> None:
+    from dreamboot_trainer import optim
+    from dreamboot_trainer.config import Optimizer
+
+    def after(wish: str) -> Any:
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 16))
+        settings = Optimizer(optimizer=optimizer, optimizer_implementation=wish, learning_rate=0.1)
+        built, choice = optim.build([{"params": [weight], "lr": 0.1}], settings, "cpu")
+        for _ in range(3):
+            weight.grad = weight.detach() * 2
+            built.step()
+        return weight.detach(), choice
+
+    mine, choice = after(implementation)
+    assert implementation in choice.value
+    assert torch.allclose(mine, after("auto")[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_photo_threads_change_nothing(tiny: Path, photos: Path, tmp_path: Path, workers: int) -> None:
+    settings = {
+        "cache_latents": False, "center_crop": False, "hflip": True, "train_batch_size": 2, "max_train_steps": 5,
+        "gradient_accumulation_steps": 2,
+    }  # fmt: skip
+    alone = losses(train(configure(tiny, photos, **settings), tmp_path / "alone"))
+    helped = losses(train(configure(tiny, photos, dataloader_num_workers=workers, **settings), tmp_path / "helped"))
+    assert helped == alone
+
+
+def test_photo_threads_read_ahead(photos: Path) -> None:
+    from dreamboot_trainer.data.items import Item
+    from dreamboot_trainer.data.photos import list_photos
+    from dreamboot_trainer.data.sources import Live
+
+    items = [Item(path=path, prompt="") for path in list_photos(photos).photos]
+    live = Live(items, lambda pixels: (pixels, pixels), ((64, 64),), center=False, hflip=False, workers=2)
+    names = (0, "instance", 7)
+    live.expect([(1, names)])
+    waiting = live._ahead[names]
+    assert waiting.result(timeout=60)[1].shape == (3, 64, 64)
+    assert torch.equal(live.encoded(1, names).mean, waiting.result()[1])
+    assert not live._ahead
+
+
+def test_a_rare_token_starts_from_a_word(photos: Path, tmp_path: Path) -> None:
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
+
+    settings: dict[str, Any] = {
+        "token_initializers": '["fox"]', "instance_prompt": "a photo of sks animal",
+        "class_prompt": "a photo of an animal", "max_train_steps": 1, "with_prior_preservation": False,
+        "save_precision": "fp32", "learning_rate": 1e-9,
+    }  # fmt: skip
+    events = train(configure(demo.MODEL_DIR, photos, **settings), tmp_path / "run")
+    assert any("'sks' starts from the meaning of 'fox'" in record.get("message", "") for record in events)
+    table = load_file(tmp_path / "run" / "model" / "text_encoder" / "model.safetensors")
+    weights = table["text_model.embeddings.token_embedding.weight"]
+    tokenizer = CLIPTokenizer.from_pretrained(demo.MODEL_DIR / "tokenizer")
+    (rare,), (word,) = (tokenizer(text, add_special_tokens=False).input_ids for text in ("sks", "fox"))
+    assert torch.equal(weights[rare], weights[word])
+    before = load_file(demo.MODEL_DIR / "text_encoder" / "model.safetensors")
+    old = next(tensor for name, tensor in before.items() if name.endswith("token_embedding.weight")).float()
+    assert weights.shape == old.shape
+    assert not torch.equal(old[rare], old[word])
+    others = [index for index in range(len(old)) if index != rare]
+    assert torch.equal(weights[others], old[others])
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"instance_prompt": "a photo of zwxqy animal"}, "token-not-single"),
+        ({"token_initializers": '["fox", "cat"]'}, "token-initializers"),
+    ],
+)
+def test_a_token_that_cannot_be_initialised_is_said(
+    photos: Path, tmp_path: Path, changes: dict[str, str], name: str
+) -> None:
+    settings = {
+        "token_initializers": '["fox"]', "instance_prompt": "a photo of sks animal",
+        "class_prompt": "a photo of an animal",
+    }  # fmt: skip
+    with pytest.raises(TrainerError) as caught:
+        train(configure(demo.MODEL_DIR, photos, **{**settings, **changes}), tmp_path / "run")
+    assert caught.value.problem.id == name
+
+
+def test_wandb_gets_every_step_without_a_network(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    train(configure(tiny, photos, report_to="wandb", max_train_steps=2), tmp_path / "run")
+    written = [path for path in (tmp_path / "run").rglob("*.wandb") if path.stat().st_size]
+    assert len(written) == 1
+    assert b"gradient_norm" in written[0].read_bytes()
+    assert list((tmp_path / "run" / "logs" / "wandb").iterdir())
+
+
+def test_text_encoder_lora_changes_what_the_encoder_says_as_diffusers_loads_it(
+    tiny: Path, photos: Path, tmp_path: Path
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    settings = {"method": "lora", "train_text_encoder": True, "learning_rate": 1e-2, "save_precision": "fp32"}
+    train(configure(tiny, photos, **settings), tmp_path / "run")
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny, safety_checker=None, feature_extractor=None)
+    ids = torch.arange(77)[None] % 60
+    with torch.no_grad():
+        before = pipeline.text_encoder(ids)[0].clone()
+        pipeline.load_lora_weights(tmp_path / "run" / "model")
+        after = pipeline.text_encoder(ids)[0]
+    assert not torch.allclose(before, after, atol=1e-4)
+
+
+def test_dora_trains_sizes_of_its_own(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    train(configure(tiny, photos, method="lora", use_dora=True, learning_rate=1e-2), tmp_path / "run")
+    names = list(load_file(tmp_path / "run" / "model" / "pytorch_lora_weights.safetensors"))
+    assert any("magnitude" in name for name in names)
+
+
+def test_what_is_not_asked_for_is_not_imported(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    """The start is half of a short run: torch's compiler, peft and bitsandbytes stay out of a plain one."""
+    import os
+    import subprocess
+    import sys
+
+    trainer = Path(__file__).resolve().parents[3] / "trainer"
+    code = (
+        "import sys; from dreamboot_trainer.cli import main; code = main(sys.argv[1:]);"
+        "print([name for name in ('torch._dynamo.convert_frame', 'peft', 'bitsandbytes', 'torch._inductor')"
+        " if name in sys.modules]); sys.exit(code)"
+    )
+    flags = {
+        "pretrained_model_name_or_path": tiny, "instance_data_dir": photos, "instance_prompt": "a sks dog",
+        "with_prior_preservation": "false", "resolution": 64, "max_train_steps": 1, "num_validation_images": 0,
+        "save_original": "false", "device": "cpu", "output_dir": tmp_path / "run",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", *(f"--{name}={value}" for name, value in flags.items())],
+        env={**os.environ, "PYTHONPATH": str(trainer), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
