@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dreamboot_trainer import hub
 from dreamboot_trainer.checks import Checked
+from dreamboot_trainer.checks.advice import advise
 from dreamboot_trainer.checks.model import check_model, check_vae
 from dreamboot_trainer.checks.photos import check_class_images, check_photos
 from dreamboot_trainer.checks.space import check_space
@@ -27,6 +28,7 @@ def check(config: Config, run: Path) -> Checked:
         concepts = ()
     with suppress(TrainerError):  # a folder that is missing is named below
         config = in_steps(config, concepts, int(os.environ.get("WORLD_SIZE", "1")))
+        report += advise(config, concepts)
     for subject in concepts:
         report += check_photos(subject.instance_dir, config.data.resolution)
         if subject.class_dir is not None:
