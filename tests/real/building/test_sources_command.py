@@ -166,6 +166,25 @@ def test_a_plan_that_is_stored_holds_no_login(tmp_path, capsys, served):
     assert server.url in json.dumps(said)
 
 
+@pytest.mark.parametrize(
+    "words", ["detect", "plan", "build --dry-run", "build", "bundle -o made", "up --dry-run", "doctor"]
+)
+def test_no_command_tells_what_the_settings_hold(tmp_path, capsys, monkeypatch, words):
+    """Logins of pip's index, extra index, find-links and of the proxy, and the hub's token; nothing answers there."""
+    monkeypatch.chdir(tmp_path)
+    nobody = f"http://{LOGIN}127.0.0.1:9"
+    for name, text in (
+        ("PIP_INDEX_URL", f"{nobody}/simple"), ("PIP_EXTRA_INDEX_URL", f"{nobody}/extra"), ("HTTPS_PROXY", nobody),
+        ("PIP_FIND_LINKS", f"{nobody}/links"), ("HF_TOKEN", SPELT[0]),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, text)
+    for more in ([], ["--json"]):
+        main(["--home", str(tmp_path / "home"), "--yes", *more, *words.split()])
+        said = capsys.readouterr()
+        assert not any(secret in said.out + said.err for secret in SPELT)
+    assert leaks(tmp_path) == []
+
+
 def test_a_mirror_of_the_hub_reaches_the_trainer_and_only_it(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
     assert clean_environment(host.current(), training=True)["HF_ENDPOINT"] == "https://hub.example"
