@@ -20,7 +20,7 @@ SHORT = tuple(
 )  # fmt: skip
 SAFE = (
     "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
-    "--security-opt", "no-new-privileges",
+    "--security-opt", "no-new-privileges", "--shm-size", "1g",
 )  # fmt: skip
 
 
@@ -71,9 +71,9 @@ def test_set_up_is_said_to_be_satisfied(engine, image, trained):
     assert "nothing to do" in done.stderr
 
 
-def test_doctor_is_green_and_fast(engine, image):
+def test_doctor_is_green_and_fast(engine, image, volume):
     begun = time.monotonic()
-    done = run(engine, image, "doctor", "--json", check=False)
+    done = run(engine, image, "doctor", "--json", options=(*SAFE, *mounted(volume)), check=False)
     seconds = time.monotonic() - begun
     red = [one for one in json.loads(done.stdout)["findings"] if one["status"] in ("error", "crashed")]
     assert (done.returncode, red) == (0, [])

@@ -14,6 +14,7 @@ from dreamboot.building.lock import requirement_lines
 from dreamboot.building.target import target_here
 from dreamboot.launching.accelerate import config_text
 from dreamboot.model import (
+    Cost,
     DreambootError,
     Event,
     EventKind,
@@ -115,9 +116,11 @@ def plan_inside(image: Image, machine: Machine, wish: Wish, lock: str) -> Plan:
     decision = planning.plan(here, asked, catalog.load())
     if isinstance(decision, Refusal) or (decision.device != image.plan.device and not on_cpu):
         raise DreambootError(_does_not_fit(image, machine, decision), exit_code=ExitCode.REFUSED)
+    # What was uncertain when the image was built has been settled by building it.
+    warnings = tuple(said for said in decision.warnings if said not in image.plan.warnings)
     return replace(
         image.plan, preset=decision.preset, accelerate=decision.accelerate, gpus=decision.gpus, device=decision.device,
-        warnings=decision.warnings, cost=replace(decision.cost, download_bytes=None, disk_bytes=None, seconds=None),
+        warnings=warnings, cost=Cost(),
     )  # fmt: skip
 
 
