@@ -6,13 +6,17 @@ import argparse
 import importlib
 import os
 import sys
+import types
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Union
 
 from dreamboot import __version__
-from dreamboot.model import DreambootError, Event, ExitCode, Problem, Report
+from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem, Report
 from dreamboot.terminal.commands import COMMANDS
 from dreamboot.values import to_json
+
+if TYPE_CHECKING:
+    from dreamboot.terminal.progress import Watcher
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -137,10 +141,23 @@ def _follow(happening: Iterator[Union[Event, Report]], args: argparse.Namespace)
 
                 watcher = Watcher(quiet=args.json, debug=args.debug)
             watcher.see(item)
+    except KeyboardInterrupt:
+        _wind_down(happening, watcher)
+        raise
     finally:
         if watcher is not None:
             watcher.close()
     raise RuntimeError("a use case ended without a report")
+
+
+def _wind_down(happening: Iterator[Union[Event, Report]], watcher: Optional[Watcher]) -> None:
+    """Ctrl-C came while an event was drawn: the use case has not heard of it, and gets to save its work."""
+    if not isinstance(happening, types.GeneratorType) or happening.gi_frame is None:
+        return
+    if watcher is not None:
+        message = "finishing what must not stay half-done; press Ctrl-C again to stop at once"
+        watcher.see(Event(kind=EventKind.STARTED, stage="stop", message=message))
+    happening.close()
 
 
 def _show_problem(problem: Problem, code: ExitCode, args: argparse.Namespace) -> int:

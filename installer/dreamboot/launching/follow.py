@@ -39,6 +39,11 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
         yield Event(kind=EventKind.STARTED, stage="stop", message="saving the work; press Ctrl-C again to stop at once")
         yield from _wind_down(child, reader)
         raise
+    except GeneratorExit:
+        # Ctrl-C came while our caller was drawing an event. Nobody listens any more; the work is saved all the same.
+        for _ in _wind_down(child, reader):
+            pass
+        raise
     except BaseException:
         child.end()
         raise

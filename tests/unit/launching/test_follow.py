@@ -104,3 +104,20 @@ def test_what_is_no_event_is_none(line):
 def test_accelerate_reads_what_we_write():
     text = config_text({"num_processes": 1, "use_cpu": True, "main_training_function": "it's", "rdzv": None})
     assert text == "main_training_function: 'it''s'\nnum_processes: 1\nrdzv: null\nuse_cpu: true\n"
+
+
+def test_ctrl_c_while_an_event_is_drawn_lets_it_save_too(tmp_path):
+    """Then the interrupt is raised in the caller, and all the generator sees is that it is closed."""
+    saved = tmp_path / "saved"
+    code = f"""
+say(event="started", stage="train")
+sys.stdin.read()
+time.sleep(0.5)
+open({str(saved)!r}, "w").close()
+"""
+    child, events, log = start(tmp_path, code)
+    following = follow(current(), child, events, log)
+    assert next(following).kind is EventKind.STARTED
+    following.close()
+    assert saved.exists()
+    assert child.poll() == 0
