@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -108,6 +108,8 @@ class _Postponed(ModuleType):
             return getattr(successor, name)
         if name.startswith("__") or not self.__dict__.get("_waiting"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if "__path__" in self.__dict__ and PathFinder.find_spec(f"{self.__name__}.{name}", self.__path__):
+            return importlib.import_module(f"{self.__name__}.{name}")
         self._waiting = False
         spec = self.__spec__
         if spec is None or spec.loader is None:
@@ -130,7 +132,8 @@ def _postpone(name: str) -> _Postponed | None:
     module = _Postponed(spec)
     sys.modules[name] = module
     parent, _, own = name.rpartition(".")
-    setattr(sys.modules[parent], own, module)
+    if parent:
+        setattr(sys.modules[parent], own, module)
     return module
 
 

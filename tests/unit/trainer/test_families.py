@@ -130,3 +130,25 @@ def test_our_sampling_is_that_of_diffusers(folders: dict[str, Path], name: str) 
             3,
         )
     assert torch.allclose(mine, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sd1", "sdxl"])
+def test_text_encoders_are_read_as_transformers_reads_them(folders: dict[str, Path], name: str) -> None:
+    import torch
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.model_folder import read_folder
+
+    folder = read_folder(folders[name])
+    mine = family_of(folder).load.text(folder, torch.float32).encoders
+    classes = (CLIPTextModel, CLIPTextModelWithProjection)[: len(mine)]
+    ids = torch.arange(77)[None] % 60
+    for encoder, make, part in zip(mine, classes, ("text_encoder", "text_encoder_2"), strict=False):
+        theirs = make.from_pretrained(folder.part(part)).eval()
+        with torch.no_grad():
+            assert all(
+                torch.equal(one, other)
+                for one, other in zip(encoder(ids).to_tuple(), theirs(ids).to_tuple(), strict=True)
+            )
+        assert not any(parameter.requires_grad for parameter in encoder.parameters())

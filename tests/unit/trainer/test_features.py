@@ -381,7 +381,7 @@ def test_the_report_shows_the_run_and_how_to_repeat_it(tiny: Path, photos: Path,
     run = tmp_path / "run <&>"
     train(configure(tiny, photos, num_validation_images=1, validation_steps=2), run)
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 6
     assert "run &lt;&amp;&gt;" in page
     assert "run <&>" not in page
     assert "optimizer.learning_rate</th><td>0.001" in page

@@ -159,7 +159,7 @@ def test_dora_trains_sizes_of_its_own(tiny: Path, photos: Path, tmp_path: Path) 
 
 
 def test_what_is_not_asked_for_is_not_imported(tiny: Path, photos: Path, tmp_path: Path) -> None:
-    """The start is half of a short run: torch's compiler, peft and bitsandbytes stay out of a plain one."""
+    """The start is half of a short run: torch's compiler, sympy, peft and bitsandbytes stay out of a plain one."""
     import os
     import subprocess
     import sys
@@ -167,7 +167,7 @@ def test_what_is_not_asked_for_is_not_imported(tiny: Path, photos: Path, tmp_pat
     trainer = Path(__file__).resolve().parents[3] / "trainer"
     code = (
         "import sys; from dreamboot_trainer.cli import main; code = main(sys.argv[1:]);"
-        "print([name for name in ('torch._dynamo.convert_frame', 'peft', 'bitsandbytes', 'torch._inductor')"
+        "print([name for name in ('torch._dynamo.convert_frame', 'sympy', 'peft', 'bitsandbytes', 'torch._inductor')"
         " if name in sys.modules]); sys.exit(code)"
     )
     flags = {
@@ -184,3 +184,103 @@ def test_what_is_not_asked_for_is_not_imported(tiny: Path, photos: Path, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_photos_and_prompts_are_encoded_once(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caches: 3 photos and 3 class images once each, both prompts together once, whatever the number of steps."""
+    from dreamboot_trainer.pipeline import Pipeline
+
+    calls: dict[str, int] = {"encode": 0, "embed": 0}
+
+    def counting(name: str) -> Any:
+        original = getattr(Pipeline, name)
+
+        def counted(self: Pipeline, *arguments: Any) -> Any:
+            calls[name] += 1
+            return original(self, *arguments)
+
+        return counted
+
+    for name in calls:
+        monkeypatch.setattr(Pipeline, name, counting(name))
+    for steps in (2, 6):
+        calls.update(encode=0, embed=0)
+        run = tmp_path / str(steps)
+        train(configure(tiny, photos, max_train_steps=steps, class_data_dir=tmp_path / "class"), run)
+        assert calls["encode"] == 6
+        assert calls["embed"] <= 3  # once for training; at first twice more to draw the class images
+    calls.update(encode=0, embed=0)
+    train(configure(tiny, photos, max_train_steps=6, cache_latents=False, num_class_images=3), tmp_path / "live")
+    assert calls["encode"] == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("constant", [1, 1, 1, 1, 1]),
+        ("constant_with_warmup", [0, 0.5, 1, 1, 1]),
+        ("linear", [0, 0.5, 1, 2 / 3, 1 / 3]),
+        ("cosine", [0, 0.5, 1, 0.75, 0.25]),
+        ("cosine_with_restarts", [0, 0.5, 1, 0.25, 0.75]),
+        ("polynomial", [0, 0.5, 1, 4 / 9, 1 / 9]),
+    ],
+)
+def test_every_schedule_takes_its_course(name: str, expected: list[float]) -> None:
+    from dreamboot_trainer import optim
+    from dreamboot_trainer.config import Optimizer
+
+    weight = torch.nn.Parameter(torch.zeros(1))
+    settings = Optimizer(lr_scheduler=name, lr_warmup_steps=2, learning_rate=1.0, lr_num_cycles=2, lr_power=2.0)
+    built, _ = optim.build([{"params": [weight], "lr": 1.0}], settings, "cpu")
+    schedule = optim.schedule(built, settings, 5)
+    found = []
+    for _ in range(5):
+        found.append(schedule.get_last_lr()[0])
+        built.step()
+        schedule.step()
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_rate_is_scaled_by_what_a_step_sees(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    settings = {"scale_lr": True, "train_batch_size": 2, "gradient_accumulation_steps": 3, "max_train_steps": 1}
+    events = train(configure(tiny, photos, learning_rate=1e-5, **settings), tmp_path / "run")
+    rates = [r["data"]["learning_rate"] for r in events if r["event"] == "progress" and r["stage"] == "train"]
+    assert rates == pytest.approx([6e-5])
+
+
+def test_samples_show_the_validation_prompts_against_the_negative_one(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamboot_trainer import sample
+
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    draw = sample.draw_grid
+    monkeypatch.setattr(
+        sample,
+        "draw_grid",
+        lambda pictures, labels, title: rows.append((len(pictures[0]), tuple(labels))) or draw(pictures, labels, title),
+    )
+    settings = {"validation_prompts": '["a sks dog at sea", "a cat"]', "num_validation_images": 2, "max_train_steps": 1}
+    train(configure(tiny, photos, **settings), tmp_path / "plain")
+    assert rows == [(2, ("a sks dog at sea", "a cat"))] * 2
+    train(configure(tiny, photos, negative_prompt="rain", **settings), tmp_path / "other")
+    grids = [(tmp_path / name / "samples" / "step-000000.png").read_bytes() for name in ("plain", "other")]
+    assert grids[0] != grids[1]
+
+
+def test_a_checkpoint_file_takes_its_tokenizer_from_another_folder(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    from dreamboot_trainer.convert import to_original
+
+    to_original(tiny, tmp_path / "model.safetensors")
+    config = configure(
+        tmp_path / "model.safetensors",
+        photos,
+        tokenizer_name=tiny / "tokenizer",
+        max_train_steps=1,
+        save_precision="fp32",
+    )
+    train(config, tmp_path / "run")
+    merges = Path("tokenizer") / "merges.txt"
+    assert (tmp_path / "run" / "model" / merges).read_text() == (tiny / merges).read_text()

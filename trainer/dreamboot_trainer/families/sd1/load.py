@@ -15,7 +15,7 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from dreamboot_trainer.families import TextParts
-from dreamboot_trainer.families.weights import guarded, owned, variant_of
+from dreamboot_trainer.families.weights import clip_encoder, guarded, owned, variant_of
 from dreamboot_trainer.model_folder import ModelFolder
 
 
@@ -46,8 +46,8 @@ def text(folder: ModelFolder, dtype: torch.dtype) -> TextParts:
     place = folder.part("text_encoder")
     with guarded(place):
         tokenizer = CLIPTokenizer.from_pretrained(folder.part("tokenizer"))
-        encoder: Any = CLIPTextModel.from_pretrained(place, dtype=dtype, variant=variant_of(place))
-    return TextParts((tokenizer,), (owned(encoder).eval().requires_grad_(requires_grad=False),))
+        encoder = clip_encoder(CLIPTextModel, place, dtype)
+    return TextParts((tokenizer,), (encoder,))
 
 
 def noise_schedule(folder: ModelFolder) -> NoiseSchedule:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from transformers.models.clip.modeling_clip import CLIPTextModelWithProjection
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
@@ -11,7 +9,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from dreamboot_trainer.families import TextParts
 from dreamboot_trainer.families.sd1.load import denoiser, noise_schedule, vae
 from dreamboot_trainer.families.sd1.load import text as first_text
-from dreamboot_trainer.families.weights import guarded, owned, variant_of
+from dreamboot_trainer.families.weights import clip_encoder, guarded
 from dreamboot_trainer.model_folder import ModelFolder
 
 __all__ = ["denoiser", "noise_schedule", "text", "vae"]
@@ -22,6 +20,5 @@ def text(folder: ModelFolder, dtype: torch.dtype) -> TextParts:
     first, place = first_text(folder, dtype), folder.part("text_encoder_2")
     with guarded(place):
         tokenizer = CLIPTokenizer.from_pretrained(folder.part("tokenizer_2"))
-        encoder: Any = CLIPTextModelWithProjection.from_pretrained(place, dtype=dtype, variant=variant_of(place))
-    second = owned(encoder).eval().requires_grad_(requires_grad=False)
+        second = clip_encoder(CLIPTextModelWithProjection, place, dtype)
     return TextParts((*first.tokenizers, tokenizer), (*first.encoders, second))
