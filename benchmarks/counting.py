@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import socketserver
@@ -107,9 +108,11 @@ class PeakDisk:
     def size_of(*folders: Path) -> int:
         """Bytes that folders take on disk; hard links count once."""
         seen: dict[tuple[int, int], int] = {}
-        for folder in folders:
-            for path in folder.rglob("*"):
-                with contextlib.suppress(OSError):
-                    facts = path.lstat()
-                    seen[(facts.st_dev, facts.st_ino)] = facts.st_blocks * 512
+        for top in folders:
+            # os.walk passes over folders that go while they are looked at.
+            for folder, folders_inside, files in os.walk(top):
+                for name in (*folders_inside, *files):
+                    with contextlib.suppress(OSError):
+                        facts = Path(folder, name).lstat()
+                        seen[(facts.st_dev, facts.st_ino)] = facts.st_blocks * 512
         return sum(seen.values())
