@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         ("resolve", "print the whole configuration as TOML", _resolve, _config_arguments),
         ("schema", "print every key with type, default and help as JSON", _schema, _schema_arguments),
         ("sample", "generate a grid of pictures from a trained run", _sample, _sample_arguments),
+        ("predict", "say how much video memory a training step would hold", _predict, _predict_arguments),
         ("pick", "measure every kept model of a run and name the best one", _pick, _pick_arguments),
         ("compare", "put two grids side by side", _compare, _compare_arguments),
     ):
@@ -97,6 +98,13 @@ def _sample_arguments(parser: argparse.ArgumentParser) -> None:
     _config_arguments(parser)
     parser.add_argument("--model", type=Path, help="model folder; the run's model/ when left out")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write")
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    from dreamboot_trainer.predict.cli import add_arguments
+
+    _config_arguments(parser)
+    add_arguments(parser)
 
 
 def _pick_arguments(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +220,13 @@ def _check(options: argparse.Namespace) -> int:
         if not report.problems:
             print("Nothing is wrong with configuration, model and photos.")
     return WRONG if report.problems else DONE
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from dreamboot_trainer.predict.cli import run
+
+    config, _ = read_config(options)
+    return run(options, config)
 
 
 def _resolve(options: argparse.Namespace) -> int:

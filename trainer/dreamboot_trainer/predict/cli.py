@@ -1,0 +1,102 @@
+"""`dreamboot_trainer predict`: what a run would hold of a card, and what would make it fit."""
+
+# ruff: noqa: T201 - this is a face: it prints
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from dreamboot_trainer.config import DEMO, Config
+from dreamboot_trainer.predict.request import Request, request_of
+from dreamboot_trainer.problems import Problem, TrainerError
+
+FAMILIES = ("sd1", "sd2", "sdxl")
+RESOLUTIONS = {"sd1": 512, "sd2": 768, "sdxl": 1024}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options, beside those of the configuration."""
+    parser.add_argument("--family", choices=FAMILIES, help="a published model, where the configuration names none here")
+    parser.add_argument(
+        "--vram", type=int, metavar="MIB", help="free video memory: name the cheapest settings that fit"
+    )
+    parser.add_argument(
+        "--loading", choices=("lazy", "eager"), default="lazy", help="how CUDA loads kernels (torch before 1.13: eager)"
+    )
+
+
+def run(options: argparse.Namespace, config: Config) -> int:
+    """0: predicted, and it fits where --vram is given; raises TrainerError where nothing fits."""
+    from dreamboot_trainer.predict.fit import fit
+    from dreamboot_trainer.predict.prediction import predict
+
+    family, configs = _architecture(options, config)
+    request = request_of(config, family, precision="fp16")
+    answer: dict[str, Any] = {"schema": 1, "family": family, "request": _plain(request), "unit": "MiB"}
+    if options.vram is None:
+        found = predict(request, configs, loading=options.loading)
+        answer |= {"prediction": found.to_json()}
+    else:
+        best = fit(request, configs, options.vram, loading=options.loading)
+        if best is None:
+            raise TrainerError(_too_small(family, options.vram))
+        found = best.prediction
+        answer |= {
+            "prediction": found.to_json(), "vram": options.vram, "settings": dict(best.settings),
+            "slowdown": best.slowdown, "changes_result": best.changes, "why": list(best.why),
+        }  # fmt: skip
+    if options.json:
+        print(json.dumps(answer, ensure_ascii=False))
+        return 0
+    rows = {**found.parts, "allocator": found.allocator, "CUDA context": found.context, "in all": found.total}
+    for name, size in rows.items():
+        print(f"{name:<24}{size:>8} MiB")
+    if options.vram is not None:
+        given = " ".join(f"--{name} {str(item).lower()}" for name, item in answer["settings"].items())
+        print(f"Fits {options.vram} MiB " + (f"with {given}" if given else "as it is"))
+        for why in answer["why"]:
+            print(f"  {why}")
+    return 0
+
+
+def _plain(request: Request) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in Request.__dataclass_fields__}
+
+
+def _architecture(options: argparse.Namespace, config: Config) -> tuple[str, Any]:
+    """(family, configs by folder): of the model folder that is here, else of the published model."""
+    from dreamboot_trainer.data.concepts import model_path
+    from dreamboot_trainer.predict.prediction import configs_of
+
+    name = config.model.pretrained_model_name_or_path
+    if options.family or name == DEMO:
+        family = options.family or "sd1"
+        return family, configs_of(family)
+    folder = model_path(config)
+    if not (folder / "model_index.json").is_file():
+        raise TrainerError(
+            Problem(
+                id="predict-needs-family",
+                what=f"The architecture of {name} is not here to be read.",
+                cause="It is no diffusers folder on this machine.",
+                hint=f"dreamboot_trainer predict --family {FAMILIES[0]}",
+            )
+        )
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.model_folder import read_folder
+
+    model = read_folder(folder)
+    family = family_of(model)
+    parts = (family.denoiser, "vae", *family.text_encoders)
+    return family.name, {part: model.config(part) for part in parts}
+
+
+def _too_small(family: str, vram: int) -> Problem:
+    return Problem(
+        id="predict-nothing-fits",
+        what=f"No settings are known that train {family} in {vram} MiB.",
+        cause="Also with an adapter, 8-bit optimizer states and gradient checkpointing the peak is above that.",
+        hint="a smaller --resolution, or close what else holds video memory: dreamboot detect",
+    )

@@ -1,0 +1,226 @@
+"""One training step on tensors without contents, recorded: weights, forward, backward, optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
+
+from dreamboot_trainer.predict.request import OPTIMIZER_BYTES, SMALL_TENSOR, Request
+from dreamboot_trainer.predict.trace import Recorder, Trace
+
+Settings = Mapping[str, Any]
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "no": torch.float32}
+TOKENS = 77
+STEPS = 2
+"""The optimizer's states exist from the first step's end on, so that the second step is the one that counts."""
+
+
+def record(request: Request, configs: Mapping[str, Settings]) -> Trace:
+    """The allocations of `STEPS` optimizer steps. `configs`: the published ones of the family, by folder."""
+    with ExitStack() as within:
+        within.enter_context(FakeTensorMode())
+        recorder = within.enter_context(Recorder())
+        within.enter_context(_swapping_weights())
+        within.enter_context(_as_on_cuda())
+        step = _Step(request, configs, recorder)
+        for _ in range(STEPS):
+            step.run()
+        trace: Trace = recorder.trace
+        return trace
+
+
+class _Step:
+    """The modules of a run, and one optimizer step of it."""
+
+    def __init__(self, request: Request, configs: Mapping[str, Settings], recorder: Recorder) -> None:
+        self.request, self.configs, self.recorder = request, configs, recorder
+        frozen = torch.float32 if request.mixed_precision == "no" else DTYPES[request.mixed_precision]
+        lora = request.method == "lora"
+        with recorder.labelled("weights"):
+            self.unet = _unet(configs["unet"], frozen if lora else torch.float32)
+            self.encoder = _text_encoder(configs["text_encoder"], torch.float32) if request.text_encoder else None
+            if not request.cached:
+                self.vae = _vae(configs["vae"], frozen)
+            if lora:
+                _adapters(self.unet, request.rank)
+        self.unet.train()
+        if request.checkpointing:
+            self.unet.enable_gradient_checkpointing()
+        if request.attention == "naive":
+            from diffusers.models.attention_processor import AttnProcessor
+
+            self.unet.set_attn_processor(AttnProcessor())
+        if self.encoder is not None:
+            self.encoder.train()
+            if request.checkpointing:
+                self.encoder.gradient_checkpointing_enable()
+        modules = [module for module in (self.unet, self.encoder) if module is not None]
+        self.trained = [weight for module in modules for weight in module.parameters() if weight.requires_grad]
+        self.states: list[Any] = []
+        if request.ema:
+            with recorder.labelled("average of the weights"):
+                self.average = [torch.empty_like(weight) for weight in self.trained]
+        for weight in self.trained:
+            weight.register_post_accumulate_grad_hook(self._label)
+
+    def _label(self, weight: Any) -> None:
+        self.recorder.label(weight.grad, "gradients")
+
+    def run(self) -> None:
+        """Forward and backward for each accumulated batch, then the optimizer."""
+        for _ in range(self.request.accumulation):
+            self._loss().backward()
+        if not self.states:
+            with self.recorder.labelled("optimizer states"):
+                self.states = [_state(weight, self.request.optimizer) for weight in self.trained]
+        for weight in self.trained:
+            weight.grad = None
+
+    def _loss(self) -> Any:
+        request, unet = self.request, self.configs["unet"]
+        side = request.resolution // 8
+        noisy = torch.randn(request.samples, unet["in_channels"], side, side)
+        target = torch.randn(request.samples, unet["out_channels"], side, side)
+        times = torch.zeros(request.samples, dtype=torch.int64)
+        width = unet["cross_attention_dim"]
+        enabled = request.mixed_precision != "no"
+        with torch.autocast("cpu", DTYPES[request.mixed_precision] if enabled else torch.bfloat16, enabled=enabled):
+            words = torch.randn(request.samples, TOKENS, width)
+            if self.encoder is not None:
+                tokens = torch.zeros(request.samples, TOKENS, dtype=torch.int64)
+                states = self.encoder(tokens).last_hidden_state
+                # Where two encoders make the words (SDXL), one's width is less than the UNet asks for.
+                words = states if states.shape[-1] == width else words
+            guess = self.unet(noisy, times, words, added_cond_kwargs=_extra(unet, request.samples)).sample
+        return functional.mse_loss(guess.float(), target)
+
+
+def _extra(unet: Settings, samples: int) -> dict[str, Any] | None:
+    """SDXL's second input: pooled words and six numbers of size and crop."""
+    if unet.get("addition_embed_type") != "text_time":
+        return None
+    pooled = unet["projection_class_embeddings_input_dim"] - 6 * unet["addition_time_embed_dim"]
+    return {"text_embeds": torch.randn(samples, pooled), "time_ids": torch.randn(samples, 6)}
+
+
+def _state(weight: Any, optimizer: str) -> Any:
+    per_weight = OPTIMIZER_BYTES[optimizer]
+    if optimizer == "adafactor" and weight.dim() > 1:
+        return torch.empty(weight.shape[0] + weight.numel() // weight.shape[0])
+    if "8bit" in optimizer and per_weight and weight.numel() < SMALL_TENSOR:
+        per_weight = 4.0 * round(per_weight)
+    return torch.empty(round(weight.numel() * per_weight), dtype=torch.uint8)
+
+
+@contextmanager
+def _in(dtype: Any) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _unet(config: Settings, dtype: Any) -> Any:
+    from diffusers import UNet2DConditionModel
+
+    with _in(dtype):
+        return UNet2DConditionModel.from_config(dict(config))  # type: ignore[no-untyped-call]
+
+
+def _vae(config: Settings, dtype: Any) -> Any:
+    from diffusers import AutoencoderKL
+
+    with _in(dtype):
+        return AutoencoderKL.from_config(dict(config)).requires_grad_(requires_grad=False)  # type: ignore[no-untyped-call]
+
+
+def _text_encoder(config: Settings, dtype: Any) -> Any:
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    with _in(dtype):
+        return CLIPTextModel(CLIPTextConfig(**{key: item for key, item in config.items() if key != "architectures"}))
+
+
+class _Adapted(nn.Module):
+    """A frozen linear layer with a low-rank one beside it, as peft computes it (Hu et al. 2021)."""
+
+    def __init__(self, base: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.base = base
+        with _in(torch.float32):
+            self.down = nn.Linear(base.in_features, rank, bias=False)
+            self.up = nn.Linear(rank, base.out_features, bias=False)
+
+    def forward(self, hidden: Any, *_: Any) -> Any:
+        """`hidden`: (..., in_features)."""
+        plain = self.base(hidden)
+        return plain + self.up(self.down(hidden.to(self.down.weight.dtype)))
+
+
+def _adapters(unet: Any, rank: int) -> None:
+    unet.requires_grad_(requires_grad=False)
+    for module in list(unet.modules()):
+        if hasattr(module, "to_q") and hasattr(module, "to_out"):
+            for name in ("to_q", "to_k", "to_v"):
+                setattr(module, name, _Adapted(getattr(module, name), rank))
+            module.to_out[0] = _Adapted(module.to_out[0], rank)
+
+
+@contextmanager
+def _as_on_cuda() -> Iterator[None]:
+    """CUDA's autocast computes norms and softmax in fp32, the CPU's does not.
+
+    Source: "CUDA Ops that can autocast to float32" in torch's documentation of amp. A TorchFunctionMode would be off
+    while a checkpointed block is computed again.
+    """
+    names = ("group_norm", "layer_norm", "softmax")
+    before = {name: getattr(functional, name) for name in names}
+
+    def in_fp32(call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            if not torch.is_autocast_enabled("cpu"):
+                return call(tensor, *args, **kwargs)
+            with torch.autocast("cpu", enabled=False):
+                args = tuple(arg.float() if isinstance(arg, torch.Tensor) else arg for arg in args)
+                return call(tensor.float(), *args, **kwargs)
+
+        return run
+
+    for name, call in before.items():
+        setattr(functional, name, in_fp32(call))
+    try:
+        yield
+    finally:
+        for name, call in before.items():
+            setattr(functional, name, call)
+
+
+@contextmanager
+def _swapping_weights() -> Iterator[None]:
+    """`Module._apply` can't swap fake weights in place; while predicting it puts new ones."""
+    before = nn.Module._apply
+
+    def apply(self: Any, change: Callable[[Any], Any], recurse: bool = True) -> Any:
+        for child in self.children() if recurse else ():
+            child._apply(change)
+        for name, weight in list(self._parameters.items()):
+            if weight is not None:
+                self._parameters[name] = nn.Parameter(change(weight.data), requires_grad=weight.requires_grad)
+        for name, buffer in list(self._buffers.items()):
+            if buffer is not None:
+                self._buffers[name] = change(buffer)
+        return self
+
+    nn.Module._apply = apply  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module._apply = before  # type: ignore[method-assign]
