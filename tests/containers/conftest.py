@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +17,20 @@ from support.nvidia_stub import cdi_specification
 CERTIFICATES = private.CERTIFICATES
 
 
+# A folder whose engine and images are kept from run to run, while one works on a test; an image in it is not rebuilt.
+KEPT = os.environ.get("DREAMBOOT_TEST_ENGINE", "")
+
+
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory):
     """A running dockerd with a stub GPU's CDI specification, and NVIDIA's hook on a path of its own."""
     reason = private.why_not()
     if reason:
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("engine")
+    folder = Path(KEPT) if KEPT else tmp_path_factory.mktemp("engine")
     hooks = folder / "hooks"
-    hooks.mkdir()
+    shutil.rmtree(hooks, ignore_errors=True)
+    hooks.mkdir(parents=True)
     try:
         running = private.Engine(folder, extra_path=hooks)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -35,13 +42,16 @@ def engine(tmp_path_factory):
         yield running
     finally:
         running.stop()
-        running.remove()
+        if not KEPT:
+            running.remove()
 
 
 @pytest.fixture(scope="session")
 def image(engine, tmp_path_factory):
     """The tag of the image for the CPU, built from this checkout by this machine's own package sources."""
     tag = "dreamboot:cpu"
+    if KEPT and engine.have_image(tag):
+        return tag
     said = engine.docker(*build_words(tmp_path_factory.mktemp("build"), "cpu", tag), str(ROOT), timeout=1500)
     (engine.folder / "build.log").write_text(said.stdout + said.stderr)
     return tag

@@ -108,9 +108,8 @@ def test_no_volume_is_said_before_anything_is_trained(engine, image):
 
 
 def test_a_named_volume_suits_any_user(engine, image):
-    engine.docker("volume", "create", "home")
-    for user in ("4711:4711", "1234567:0"):
-        run(engine, image, "build", "--yes", options=(*SAFE, "-v", "home:/data"), user=user)
+    for number, user in enumerate(("4711:4711", "1234567:0")):
+        run(engine, image, "build", "--yes", options=(*SAFE, "-v", f"home-{number}:/data"), user=user)
 
 
 def test_stop_saves_and_a_new_container_goes_on(engine, image, volume):
