@@ -66,3 +66,8 @@ def test_what_the_dockerfile_copies_travels_to_the_builder():
     for sources in re.findall(r"^COPY (?!--)(.*) \S+$", text, re.M):
         for source in sources.split():
             assert f"!{source.split('/')[0]}" in ignored, source
+
+
+def test_every_tag_is_in_the_how_to():
+    text = (ROOT / "docs" / "how-to" / "docker.md").read_text(encoding="utf-8")
+    assert {name for name in PUBLISHED if f"`dreamboot:{name}`" in text} == set(PUBLISHED)
