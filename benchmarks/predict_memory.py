@@ -1,0 +1,59 @@
+"""Predicted against published peaks of video memory; with --write also the table of docs/reference/memory.md.
+
+    python benchmarks/predict_memory.py [--write]
+
+The peer is what was published: totals that people measured on a Tesla T4 and an H100 (published_memory.json).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "trainer"))
+UNITS = {"GB": 1e9, "GiB": 2**30}
+BEGIN, END = "<!-- table: benchmarks/predict_memory.py -->\n", "<!-- end of table -->\n"
+
+
+def main() -> None:
+    """Predict every row and print it as it comes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reference/memory.md")
+    options = parser.parse_args()
+    from dreamboot_trainer.predict.prediction import configs_of, predict
+    from dreamboot_trainer.predict.request import Request
+
+    rows = json.loads((Path(__file__).parent / "published_memory.json").read_text(encoding="utf-8"))["rows"]
+    lines = ["| source | settings | published | predicted | error | seconds |", "| --- | --- | --- | --- | --- | --- |"]
+    print("\n".join(lines))
+    errors = []
+    for row in rows:
+        found = predict(Request(family="sd1", **row["request"]), configs_of("sd1"), loading=row.get("loading", "lazy"))
+        counted = found.allocated if row.get("counts") == "allocated" else found.total
+        size = counted * 2**20 / UNITS[row["unit"]]
+        error = size / row["published"] - 1
+        errors += [abs(error)] if row["judged"] else []
+        settings = ", ".join(f"{key} {value}" for key, value in row["request"].items())
+        lines.append(
+            f"| {row['source']} | {settings} | {row['published']} {row['unit']} | {size:.2f} | {error:+.1%} | "
+            f"{found.seconds:.0f} |"
+        )
+        print(lines[-1], flush=True)
+    lines.append("")
+    lines.append(
+        f"On the {len(errors)} rows of the T4: median error {statistics.median(errors):.1%}, worst {max(errors):.1%}."
+    )
+    print(lines[-1])
+    if options.write:
+        page = ROOT / "docs" / "reference" / "memory.md"
+        text = page.read_text(encoding="utf-8")
+        before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
+        page.write_text(before + "\n" + "\n".join(lines) + "\n\n" + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
