@@ -28,6 +28,8 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _LEFT_OUT = ("safety_checker", "feature_extractor")
 """Components that training does not use: 1.2 GB of Stable Diffusion 1.5's repository."""
 _WEIGHTS = (".safetensors", ".bin")
+_PATIENCE = 60.0
+"""Seconds without an answer. The library's own 10 are too few for a busy machine or a slow line."""
 _SMALL = (".json", ".txt", ".model")
 
 
@@ -69,14 +71,14 @@ def fetch(name: str, revision: str, progress: Progress) -> Path:
 
     with _online(), _explained(name, revision):
         # By the revision's own name, so that the cache knows later which commit that was.
-        index = Path(hf_hub_download(name, INDEX, revision=revision or None))
+        index = Path(hf_hub_download(name, INDEX, revision=revision or None, etag_timeout=_PATIENCE))
         commit = index.parent.name
-        info = HfApi().model_info(name, revision=commit, files_metadata=True)
+        info = HfApi().model_info(name, revision=commit, files_metadata=True, timeout=_PATIENCE)
         files = wanted(_files(info), _components(index))
         total, done = sum(file.size for file in files), 0
         for file in files:
             bar = _bar(partial(_tell, progress, done, total, file.name))
-            path = Path(hf_hub_download(name, file.name, revision=commit, tqdm_class=bar))
+            path = Path(hf_hub_download(name, file.name, revision=commit, tqdm_class=bar, etag_timeout=_PATIENCE))
             _check(name, file, path)
             done += file.size
         progress(done, total, "")
@@ -206,12 +208,13 @@ def _online() -> Iterator[None]:
     from huggingface_hub import constants
 
     module: Any = constants
-    before = module.HF_HUB_OFFLINE
+    before = module.HF_HUB_OFFLINE, module.HF_HUB_DOWNLOAD_TIMEOUT
     module.HF_HUB_OFFLINE = False
+    module.HF_HUB_DOWNLOAD_TIMEOUT = max(_PATIENCE, before[1])
     try:
         yield
     finally:
-        module.HF_HUB_OFFLINE = before
+        module.HF_HUB_OFFLINE, module.HF_HUB_DOWNLOAD_TIMEOUT = before
 
 
 def _tell(progress: Progress, before: int, total: int, name: str, here: int) -> None:
