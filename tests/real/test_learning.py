@@ -15,12 +15,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.trainer,
-    # The base model is still being trained (docs/verified.md); until then this is run by hand.
-    pytest.mark.skipif("DREAMBOOT_LEARNING" not in os.environ, reason="the demo's base model is not final yet"),
-]
+pytestmark = [pytest.mark.real, pytest.mark.trainer]
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 1, 2)
