@@ -267,7 +267,9 @@ def _indexes(data: Mapping[str, Any]) -> State:
 
 def _drivers(data: Mapping[str, Any], gpus: List[State]) -> List[State]:
     usable = [gpu for gpu in gpus if gpu.get("usable", True)]
-    vendor = next((gpu["vendor"] for gpu in usable), Vendor.NVIDIA)
+    makers = [gpu["vendor"] for gpu in usable]
+    # A driver's number is what NVIDIA's builds are judged by; other makers' builds ask for none.
+    vendor = Vendor.NVIDIA if Vendor.NVIDIA in makers else next(iter(makers), Vendor.NVIDIA)
     cuda = str(data.get("cuda_version", data.get("cuda", "")) or "")
     drivers: List[State] = []
     stated = data.get("drivers", data.get("driver", data.get("driver_version")))

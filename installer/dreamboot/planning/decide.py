@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import List, Optional, Tuple, Union
 
@@ -78,7 +79,7 @@ def _stronger(question: Question) -> Optional[Tuple[Question, Tuple[Verdict, ...
     """No build serves all cards: plan for the strongest group that has one, and say how to use the others."""
     cards = question.target.cards
     for strongest in sorted(cards, key=_strength, reverse=True):
-        group = tuple(card for card in cards if _code(card) == _code(strongest))
+        group = _joined(strongest, question)
         left = tuple(card for card in cards if card not in group)
         narrowed = replace(
             question.target,
@@ -94,8 +95,21 @@ def _stronger(question: Question) -> Optional[Tuple[Question, Tuple[Verdict, ...
     return None
 
 
+def _joined(strongest: Card, question: Question) -> Tuple[Card, ...]:
+    """The strongest card and, strongest first, each other that still leaves a build for all; as the machine counts."""
+    group = [strongest]
+    for card in sorted(question.target.cards, key=_strength, reverse=True):
+        if card in group:
+            continue
+        wider = replace(question, target=replace(question.target, cards=(*group, card)))
+        if _code(card) == _code(strongest) or any(verdict.accepted for verdict in judge(wider)):
+            group.append(card)
+    return tuple(card for card in question.target.cards if card in group)
+
+
 def _strength(card: Card) -> Tuple[Union[int, Tuple[int, ...]], ...]:
-    return (numbers(card.compute_capability), card.gpu.vram_total_mib or 0)
+    family = int(card.gfx[3:], 16) if re.fullmatch(r"gfx[0-9a-f]+", card.gfx) else 0
+    return (numbers(card.compute_capability), card.gpu.vram_total_mib or 0, family)
 
 
 def _code(card: Card) -> str:

@@ -15,6 +15,8 @@ from dreamboot.planning.pins import allows
 
 # The oldest releases that work together with transformers 5 (catalog: conflicts).
 _OLDEST = {"diffusers": "0.37", "transformers": "5", "accelerate": "1.10", "peft": "0.17"}
+# What a pin may not go below: those, and the hub client that transformers 5 asks for (its own metadata).
+_FLOORS = {**_OLDEST, "huggingface_hub": "1.3"}
 # Each of these names ranges of the others in its metadata.
 _TIED = ("diffusers", "transformers", "accelerate", "peft", "safetensors", "tokenizers", "huggingface_hub")
 # Decided by rules or companions of their own, pins included.
@@ -22,7 +24,6 @@ _DECIDED_ELSEWHERE = ("torch", "python", "bitsandbytes", "xformers", "torchvisio
 
 
 def packages(chosen: Chosen, additions: Sequence[Addition]) -> Tuple[Dict[str, str], List[Choice]]:
-    """The requirement of every distribution, pins and constraints worked in, and what they changed."""
     """(requirement per distribution, what pins and constraints changed). Raises `DreambootError` for a fatal pin."""
     question = chosen.question
     found = dict(chosen.stack.packages)
@@ -79,10 +80,10 @@ def _refuse_conflicts(chosen: Chosen) -> None:
     """A pin that breaks a package which the trainer needs is refused before anything is downloaded."""
     if chosen.question.wish.profile:
         return
-    for name, oldest in _OLDEST.items():
-        pin = chosen.question.pins.get(name)
+    for name, oldest in _FLOORS.items():
+        pin = chosen.question.pins.get(canonicalize_name(name))
         if pin is not None and not all(_reaches(part, oldest) for part in pin.specifier):
-            usual = chosen.stack.packages[name]
+            usual = chosen.stack.packages.get(name, "")
             raise DreambootError(
                 Problem(
                     id="pin-below-floor",

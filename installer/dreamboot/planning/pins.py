@@ -27,7 +27,21 @@ def parse_pins(pins: Iterable[str]) -> Dict[str, Requirement]:
                 ),
                 exit_code=ExitCode.USAGE,
             ) from error
-        found[canonicalize_name(requirement.name)] = requirement
+        if requirement.url:
+            raise DreambootError(
+                Problem(
+                    id="pin-is-an-address",
+                    what=f"--pin {text!r} names a file, not a version.",
+                    cause="What a file holds is not known before it is fetched, so no plan can promise that it works.",
+                    hint="Put the wheel into a folder that pip's find-links names, and pin its version",
+                ),
+                exit_code=ExitCode.USAGE,
+            )
+        name = canonicalize_name(requirement.name)
+        if name in found:
+            # Both hold: the later one does not undo the earlier.
+            requirement.specifier &= found[name].specifier
+        found[name] = requirement
     return found
 
 

@@ -107,3 +107,48 @@ def test_an_xformers_below_the_floor_is_left_out():
     assert "torch==" not in found.problem.hint.split("\n")[0]
     again = planned("NVIDIA GeForce RTX 4090")
     assert isinstance(again, Plan)
+
+
+def mixed(*gpus: str, driver: str = "580.95.05", wish: Wish | None = None):
+    cards = [{"name": name, "vram": "12 GiB"} for name in gpus]
+    machine = state_machine({"os": "linux", "gpu": cards, "driver": driver, "python": ["3.12.3"]})
+    return plan(machine, wish or Wish(), load())
+
+
+def test_only_the_card_without_a_common_build_is_left_out():
+    found = mixed("GTX 750", "H100", "RTX 5090")
+    assert isinstance(found, Plan)
+    assert found.gpus == (1, 2)
+    assert found.torch.version == "2.15.0"
+
+
+def test_of_two_radeons_that_share_no_process_the_newer_is_taken():
+    found = mixed("RX 6700 XT", "RX 7900 XTX")
+    assert found.gpus == (1,)
+    assert "HSA_OVERRIDE_GFX_VERSION" not in found.environment
+
+
+def test_a_stated_driver_beside_a_radeon_is_nvidias():
+    assert mixed("RX 7900 XTX", "RTX 4090", driver="550.54.15").torch.tag == "cu126"
+
+
+def test_a_pin_on_torchvision_is_honoured_or_refused():
+    refused = mixed("RTX 3090", wish=Wish(pins=("torchvision==0.23.0",)))
+    assert isinstance(refused, Refusal)
+    assert '--pin "torch==2.8.0"' in refused.problem.hint
+    taken = mixed("RTX 3090", wish=Wish(pins=("torchvision==0.23.0", "torch==2.8.0")))
+    assert taken.packages["torchvision"].startswith("==0.23.0")
+
+
+@pytest.mark.parametrize(
+    "pins",
+    [("torch==2.14.1", "torch==2.13.0"), ("torch @ https://example.org/torch.whl",), ("huggingface_hub<1",)],
+)
+def test_pins_that_no_plan_can_honour_are_refused(pins):
+    assert isinstance(mixed("RTX 3090", wish=Wish(pins=pins)), Refusal)
+
+
+def test_a_pinned_python_is_the_way_out_not_another_install():
+    found = mixed("RTX 3090", wish=Wish(pins=("python==3.8",)))
+    assert isinstance(found, Refusal)
+    assert found.problem.hint.startswith("Leave --pin python==3.8 out")

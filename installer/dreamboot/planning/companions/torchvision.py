@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dreamboot.model import Choice, SourceKind
+from dreamboot.model import Choice, DreambootError, ExitCode, Problem, SourceKind
 from dreamboot.planning.companions import Addition, Chosen
+from dreamboot.planning.pins import allows
 
 
 def decide(chosen: Chosen) -> Addition:
@@ -15,6 +16,7 @@ def decide(chosen: Chosen) -> Addition:
     release = chosen.question.catalog.release(candidate.version)
     if release is None or not release.torchvision:
         return _without(f"no release for torch {candidate.version} is known")
+    _honour_pin(chosen, release.torchvision)
     if candidate.kind is SourceKind.PYTORCH_INDEX:
         wanted = f"=={release.torchvision}+{candidate.tag}"
     elif candidate.kind is SourceKind.DEFAULT_INDEX:
@@ -27,6 +29,25 @@ def decide(chosen: Chosen) -> Addition:
     reason = f"the release made for torch {candidate.version}, from torch's own source"
     return Addition(
         packages={"torchvision": wanted}, because=Choice(topic="torchvision", value=wanted[2:], reason=reason)
+    )
+
+
+def _honour_pin(chosen: Chosen, fitting: str) -> None:
+    """Raises `DreambootError` for a pin on another release than the one made for this torch."""
+    pin = chosen.question.pins.get("torchvision")
+    if pin is None or allows(pin, fitting, chosen.candidate.tag):
+        return
+    releases = chosen.question.catalog.releases
+    torch = next((row.torch for row in reversed(releases) if row.torchvision and allows(pin, row.torchvision)), "")
+    way = f'--pin "torch=={torch}" has such a torchvision; or l' if torch else "L"
+    raise DreambootError(
+        Problem(
+            id="torchvision-does-not-fit",
+            what=f"--pin {pin} does not go with torch {chosen.candidate.version}.",
+            cause=f"Each torchvision is compiled for one torch: {fitting} is the one for {chosen.candidate.version}.",
+            hint=f"{way}eave --pin {pin} out: torchvision {fitting} is planned then",
+        ),
+        exit_code=ExitCode.REFUSED,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from dreamboot.planning.pins import allows
 from dreamboot.planning.question import Candidate, Objection, Question
 from dreamboot.planning.rules import Rule, Way
 from dreamboot.planning.stack import interpreter_for
@@ -15,9 +16,13 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
         return None
     have = sorted({item.minor for item in question.interpreters if item.path and not item.fault})
     wheels = ", ".join(candidate.pythons) or "none"
+    pin = question.pins.get("python")
+    remedy = f"install Python {_best(candidate)} (64-bit)"
+    if pin is not None and not allows(pin, _best(candidate)):
+        remedy = f"leave --pin {pin} out"
     return Objection(
         reason=f"wheels for Python {wheels}; usable here: {', '.join(have) or 'none'}",
-        remedy=f"install Python {_best(candidate)} (64-bit)",
+        remedy=remedy,
     )
 
 
