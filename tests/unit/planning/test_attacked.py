@@ -152,3 +152,18 @@ def test_a_pinned_python_is_the_way_out_not_another_install():
     found = mixed("RTX 3090", wish=Wish(pins=("python==3.8",)))
     assert isinstance(found, Refusal)
     assert found.problem.hint.startswith("Leave --pin python==3.8 out")
+
+
+def test_the_way_out_of_a_profile_that_has_no_build_is_to_leave_it():
+    found = mixed("RTX 5090", wish=Wish(profile="seed-2022"))
+    assert isinstance(found, Refusal)
+    assert found.problem.hint.startswith("Leave --profile seed-2022 out")
+    assert isinstance(mixed("RTX 5090"), Plan)
+
+
+def test_a_jetson_is_not_promised_a_build_that_it_can_not_have():
+    board = {"os": "linux", "arch": "aarch64", "gpu": "Jetson Orin", "driver": "540.4", "python": ["3.12.3"]}
+    found = plan(state_machine(board), Wish(), load())
+    assert isinstance(found, Refusal)
+    assert "that gives" not in found.problem.hint
+    assert "--device cpu" in found.problem.hint

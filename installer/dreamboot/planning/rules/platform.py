@@ -45,8 +45,8 @@ def _linux(candidate: Candidate, question: Question) -> Optional[Objection]:
         )
     if machine.arch == "aarch64" and any(card.compute_capability in _TEGRA for card in question.target.cards):
         return Objection(
-            reason="a Jetson board needs the builds that NVIDIA makes for its own Linux (L4T)",
-            remedy="follow NVIDIA's instructions for PyTorch on Jetson",
+            reason="a Jetson board needs the builds that NVIDIA makes for its own Linux (L4T): "
+            "follow NVIDIA's instructions for PyTorch on Jetson",
         )
     return None
 

@@ -7,7 +7,7 @@ from typing import Optional
 from dreamboot.planning.pins import allows
 from dreamboot.planning.question import Candidate, Objection, Question
 from dreamboot.planning.rules import Rule, Way
-from dreamboot.planning.stack import interpreter_for
+from dreamboot.planning.stack import interpreter_for, stack_for
 
 
 def check(candidate: Candidate, question: Question) -> Optional[Objection]:
@@ -20,6 +20,9 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
     remedy = f"install Python {_best(candidate)} (64-bit)"
     if pin is not None and not allows(pin, _best(candidate)):
         remedy = f"leave --pin {pin} out"
+    profile = question.wish.profile
+    if profile and not any(stack_for(candidate, minor, question) for minor in candidate.pythons):
+        remedy = f"leave --profile {profile} out"
     return Objection(
         reason=f"wheels for Python {wheels}; usable here: {', '.join(have) or 'none'}",
         remedy=remedy,
