@@ -136,6 +136,9 @@ def test_a_pin_on_torchvision_is_honoured_or_refused():
     refused = mixed("RTX 3090", wish=Wish(pins=("torchvision==0.23.0",)))
     assert isinstance(refused, Refusal)
     assert '--pin "torch==2.8.0"' in refused.problem.hint
+    below = mixed("RTX 3090", wish=Wish(pins=("torchvision==0.15.2",)))
+    assert isinstance(below, Refusal)
+    assert "torch==" not in below.problem.hint
     taken = mixed("RTX 3090", wish=Wish(pins=("torchvision==0.23.0", "torch==2.8.0")))
     assert taken.packages["torchvision"].startswith("==0.23.0")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dreamboot.catalog.versions import at_least
 from dreamboot.model import Choice, DreambootError, ExitCode, Problem, SourceKind
 from dreamboot.planning.companions import Addition, Chosen
 from dreamboot.planning.pins import allows
@@ -37,8 +38,9 @@ def _honour_pin(chosen: Chosen, fitting: str) -> None:
     pin = chosen.question.pins.get("torchvision")
     if pin is None or allows(pin, fitting, chosen.candidate.tag):
         return
-    releases = chosen.question.catalog.releases
-    torch = next((row.torch for row in reversed(releases) if row.torchvision and allows(pin, row.torchvision)), "")
+    catalog = chosen.question.catalog
+    offered = [row for row in catalog.releases if at_least(row.torch, catalog.floor("torch").oldest)]
+    torch = next((row.torch for row in reversed(offered) if row.torchvision and allows(pin, row.torchvision)), "")
     way = f'--pin "torch=={torch}" has such a torchvision; or l' if torch else "L"
     raise DreambootError(
         Problem(
