@@ -22,6 +22,8 @@ def choose(machine: Machine, wish: Wish, catalog: Catalog) -> Union[Target, Prob
     """The device to plan for, or the problem that stands in the way before any build is looked at."""
     if wish.device == "cpu":
         return Target(device="cpu", reason="asked for with --device cpu")
+    if machine.wsl == 1 and machine.gpus:
+        return _in_wsl_1(wish)
     asked = [gpu for gpu in machine.gpus if gpu.index in wish.gpus] if wish.gpus else list(machine.gpus)
     if wish.gpus and len({gpu.index for gpu in asked}) < len(set(wish.gpus)):
         return _no_such_gpu(machine, wish)
@@ -127,14 +129,14 @@ def _with_cards(
     others = [card for card in usable if card not in cards]
     names = ", ".join(card.label for card in cards)
     reason = names + (f"; not {', '.join(card.gpu.name for card in others)}" if others else "")
-    warnings = _warnings(machine, cards, driver, vendor)
+    warnings = _warnings(cards, driver, vendor)
     return Target(
         device=DEVICE[vendor], reason=reason, cards=cards, driver=driver, driver_stated=driver is not None,
         warnings=warnings,
     )  # fmt: skip
 
 
-def _warnings(machine: Machine, cards: Tuple[Card, ...], driver: Optional[Driver], vendor: Vendor) -> Tuple[str, ...]:
+def _warnings(cards: Tuple[Card, ...], driver: Optional[Driver], vendor: Vendor) -> Tuple[str, ...]:
     found = []
     if vendor is Vendor.NVIDIA and driver is None:
         found.append("The driver version is not stated: the plan holds for a driver that reaches its minimum.")
@@ -147,12 +149,24 @@ def _warnings(machine: Machine, cards: Tuple[Card, ...], driver: Optional[Driver
                     f"{card.gpu.name}: NVIDIA's last driver branch for it is {card.last_driver_branch}; driver "
                     f"{driver.version} can't run it. Install a {branch} driver if torch does not see the card."
                 )
-    if machine.wsl == 1:
-        found.append("WSL 1 has no GPU access: convert the distribution with `wsl --set-version NAME 2`.")
     return tuple(dict.fromkeys(found))
 
 
 # ---------------------------------------------------------------- problems
+
+
+def _in_wsl_1(wish: Wish) -> Union[Target, Problem]:
+    """Source: https://learn.microsoft.com/windows/wsl/compare-versions (GPU support is WSL 2's)."""
+    cause = "WSL 1 gives programs no access to a GPU"
+    hint = "wsl --set-version NAME 2   in a Windows console converts the distribution"
+    if wish.device:
+        return Problem(
+            id="wsl-1-has-no-gpu",
+            what=f"There is no {wish.device} device to plan for.",
+            cause=cause,
+            hint=f"{hint}; dreamboot plan --device cpu   plans for the CPU",
+        )
+    return Target(device="cpu", reason=cause, warnings=(f"{cause}: planned for the CPU. {hint}",))
 
 
 def _without_gpu(machine: Machine, wish: Wish, skipped: List[str]) -> Union[Target, Problem]:
