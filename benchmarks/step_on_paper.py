@@ -40,8 +40,8 @@ def main() -> None:
 
     cards = json.loads((Path(__file__).parent / "cards.json").read_text(encoding="utf-8"))["rows"]
     head = ("step", "TFLOP", "GB moved", "card", "least ms", "of it convolution", "attention", "matrix product")
-    head = (*head, "norms and the rest", "optimizer", "compute-bound")
-    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    columns = (*head, "norms and the rest", "optimizer", "compute-bound")
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for name, family, settings in STEPS:
         work = count(Request(family=family, mixed_precision="fp16", **settings), configs_of(family))
         flops, traffic = sum(item.flops for item in work), sum(item.traffic for item in work)

@@ -67,7 +67,7 @@ def _unknown_profile(wish: Wish, catalog: Catalog) -> Optional[Problem]:
 
 
 def _question(machine: Machine, wish: Wish, catalog: Catalog, chosen: Target) -> Question:
-    pins = parse_pins(wish.pins)
+    pins = parse_pins(wish.pins, machine)
     return Question(
         machine=machine, wish=wish, catalog=catalog, target=chosen,
         interpreters=interpreters(machine, wish, catalog, pins),

@@ -11,9 +11,13 @@ from packaging.version import InvalidVersion, Version
 from dreamboot.model import DreambootError, ExitCode, Machine, Problem
 
 
-def parse_pins(pins: Iterable[str]) -> Dict[str, Requirement]:
-    """`--pin` texts by canonical name. Raises `DreambootError` for text that is not a requirement."""
+def parse_pins(pins: Iterable[str], machine: Machine) -> Dict[str, Requirement]:
+    """`--pin` texts by canonical name; those whose marker is of another system are left out, as pip does.
+
+    Raises `DreambootError` for text that is not a requirement.
+    """
     found: Dict[str, Requirement] = {}
+    environment = marker_environment(machine)
     for text in pins:
         try:
             requirement = Requirement(text)
@@ -37,6 +41,9 @@ def parse_pins(pins: Iterable[str]) -> Dict[str, Requirement]:
                 ),
                 exit_code=ExitCode.USAGE,
             )
+        if requirement.marker is not None and not requirement.marker.evaluate(environment):
+            continue
+        requirement.marker = None
         name = canonicalize_name(requirement.name)
         if name in found:
             # Both hold: the later one does not undo the earlier.

@@ -170,3 +170,9 @@ def test_a_jetson_is_not_promised_a_build_that_it_can_not_have():
     assert isinstance(found, Refusal)
     assert "that gives" not in found.problem.hint
     assert "--device cpu" in found.problem.hint
+
+
+@pytest.mark.parametrize(("marker", "version"), [("win32", "2.15.0"), ("linux", "2.11.0")])
+def test_a_pin_for_another_system_binds_nothing_here(marker, version):
+    pin = f'torch==2.11.0; sys_platform == "{marker}"'
+    assert planned("NVIDIA GeForce RTX 3090", wish=Wish(pins=(pin,))).torch.version == version

@@ -1,0 +1,77 @@
+"""Writes the planner's table of peaks (catalog/data/memory.json) from the trainer's predictions.
+
+    python benchmarks/memory_table.py [--write]
+
+Run it when the trainer's step changes: the planner itself never imports torch. About ten minutes of one core. `speed`
+stays what was published for a Tesla T4 with the same settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "installer" / "dreamboot" / "catalog" / "data" / "memory.json"
+sys.path.insert(0, str(ROOT / "trainer"))
+RESOLUTIONS = {"sd1": 512, "sd2": 768, "sdxl": 1024}
+METHODS = {"full": ("adamw", "adamw8bit"), "lora": ("adamw",)}
+# Steps per second on a Tesla T4 by (checkpointing, optimizer, mixed_precision): ShivamShrirao/diffusers@b320b59
+# examples/dreambooth/README.md, SD 1.x, all weights, batch 1.
+T4_SPEED = {
+    (True, "adamw8bit", "fp16"): 0.93, (True, "adamw8bit", "no"): 0.42, (False, "adamw8bit", "fp16"): 1.14,
+    (False, "adamw8bit", "no"): 0.49, (True, "adamw", "fp16"): 0.77,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Predict every row, print it, and write the table where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    rows = []
+    for family, method in itertools.product(RESOLUTIONS, METHODS):
+        for optimizer, checkpointing, precision in itertools.product(METHODS[method], (False, True), ("fp16", "no")):
+            rows.append(row(family, method, optimizer, precision, checkpointing=checkpointing))
+            print(json.dumps(rows[-1]), flush=True)
+    if options.write:
+        head: dict[str, Any] = {
+            "schema": 1,
+            "about": "peak video memory of a training step, prior preservation included (MiB, as nvidia-smi counts); "
+            "fp16 stands for bf16 too",
+            "as_of": "2026-11-23",
+            "sources": {
+                "predicted": "python -m dreamboot_trainer predict, by benchmarks/memory_table.py; how near it comes: "
+                "docs/reference/memory.md",
+                "t4-table": "speed: ShivamShrirao/diffusers@b320b59 examples/dreambooth/README.md, on a Tesla T4",
+            },
+        }
+        lines = ",\n".join(f"  {json.dumps(item)}" for item in rows)
+        body = json.dumps(head, indent=2)[:-2]
+        TABLE.write_text(f'{body},\n"rows": [\n{lines}\n]\n}}\n', encoding="utf-8")
+
+
+def row(family: str, method: str, optimizer: str, precision: str, *, checkpointing: bool) -> dict[str, Any]:
+    """One row of the table."""
+    from dreamboot_trainer.predict.prediction import configs_of, predict
+    from dreamboot_trainer.predict.request import Request
+
+    request = Request(
+        family=family, method=method, resolution=RESOLUTIONS[family], samples=2, optimizer=optimizer, rank=16,
+        mixed_precision=precision, checkpointing=checkpointing,
+    )  # fmt: skip
+    made: dict[str, Any] = {
+        "family": family, "method": method, "resolution": RESOLUTIONS[family], "batch": 1,
+        "checkpointing": checkpointing, "optimizer": optimizer, "mixed_precision": precision,
+        "peak_mib": predict(request, configs_of(family)).total, "source": ["predicted"],
+    }  # fmt: skip
+    speed = T4_SPEED.get((checkpointing, optimizer, precision)) if (family, method) == ("sd1", "full") else None
+    return {**made, "speed": speed, "source": ["predicted", "t4-table"]} if speed else made
+
+
+if __name__ == "__main__":
+    main()
