@@ -97,7 +97,9 @@ def test_the_active_environments_file_counts() -> None:
 
 
 AS_PIP_SEES = """
-import json
+import json, sys
+# The environment that the tests run in may have a pip.conf of its own (one that dreamboot built does).
+sys.prefix = "/nowhere"
 from pip._internal.commands import create_command
 options, _ = create_command("install").parser.parse_args([])
 print(json.dumps({name: getattr(options, name) for name in
