@@ -52,6 +52,8 @@ def _look(symptom: Symptom, log: Log, raised: Sequence[Raised]) -> List[Seen]:
         for match in log.find_all(sign):
             if symptom.when is not None and not symptom.when(match.captures, log):
                 continue
+            if symptom.level is not Level.NOISE and log.note_at(match.start):
+                continue
             item = _seen(symptom, match, raised)
             if best is None or item.score > best.score:
                 best = item

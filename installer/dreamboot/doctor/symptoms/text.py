@@ -55,6 +55,8 @@ _DIGITS = str.maketrans("", "", "0123456789")
 _SITE = re.compile(
     r"((?:[A-Za-z]:)?[\w./\\ ()+~-]{0,200}?)[/\\]lib(?:64)?[/\\](?:python3\.\d+[/\\])?site-packages", re.IGNORECASE
 )
+# TensorFlow's own notes (it comes with tensorboard): what it does not find, torch does not miss.
+_NOTE = re.compile(r"(?:tensorflow|local_xla|local_tsl|stream_executor)/[\w./-]{0,200}\.cc:\d+\]")
 _EXE = re.compile(
     r"((?:[A-Za-z]:)?[\w./\\+~-]{1,200}[/\\](?:Scripts[/\\]python\.exe|bin/python3?(?:\.\d+)?))(?![\w.])", re.IGNORECASE
 )
@@ -94,6 +96,10 @@ class Log(LogView):
     def line_at(self, position: int) -> int:
         """The number of the line that holds this place of the squeezed text."""
         return max(0, bisect.bisect_right(self.starts, position) - 1)
+
+    def note_at(self, position: int) -> bool:
+        """Whether this place of the squeezed text lies in a note of TensorFlow."""
+        return bool(self.lines) and _NOTE.search(self.lines[self.line_at(position)]) is not None
 
     def find(self, sign: str) -> Optional[Match]:
         """The first place of a sign."""

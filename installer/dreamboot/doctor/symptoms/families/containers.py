@@ -179,6 +179,20 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
+        id="dk-shm-nccl",
+        area="container-runtime",
+        weight=86,
+        signs=("creating shared memory segment ... nccl-", "shm/nccl-{n}{x:any}No space left on device"),
+        what="The container's shared memory is too small for NCCL.",
+        cause="The processes of a distributed run meet in /dev/shm, which Docker limits to 64 MB.",
+        fix=(("docker run --shm-size=8g ...", "more shared memory (or --ipc=host; in compose: shm_size: 8gb)"),),
+        link="https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html",
+        leads_to=("acc-nccl-timeout", "disk-hf-home"),
+        examples=(
+            "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error.\nLast error:\nError while creating shared memory segment /dev/shm/nccl-Z5Yq0r (size 9637888), error: No space left on device (28)",
+        ),
+    ),
+    Symptom(
         id="dk-shm",
         area="container-runtime",
         weight=86,

@@ -154,8 +154,8 @@ SYMPTOMS = (
                 )
             ),
             "Could not find module 'cudart",
-            "cublas64_11.dll",
-            "Library cublas64_12.dll is not found",
+            "cublas64_{n:int}.dll not found",
+            "cublas64_{n:int}.dll is not found",
         ),
         what="A CUDA library of another version is wanted than the one installed.",
         cause="A package was built for another CUDA version than torch (libcudart.so.11 wanted beside a CUDA 12 torch, say), or torch's nvidia-* packages are missing.",

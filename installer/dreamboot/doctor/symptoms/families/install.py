@@ -40,7 +40,11 @@ def _own_part_of_torch(captures: Mapping[str, str], _log: LogView) -> bool:
 
 
 def _whole_package(captures: Mapping[str, str], _log: LogView) -> bool:
-    return "." not in captures["module"] and captures["module"] not in _OPTIONAL and captures["module"].isidentifier()
+    return (
+        "." not in captures["module"]
+        and captures["module"].lower() not in _OPTIONAL
+        and captures["module"].isidentifier()
+    )
 
 
 SYMPTOMS = (
@@ -79,6 +83,8 @@ SYMPTOMS = (
             "Could not install packages due to an OSError: [WinError 32]",
             "Could not install packages due to an EnvironmentError: [WinError 5]",
             "Check the permissions ... WinError 5",
+            "[WinError 32]{x:any}pip-uninstall",
+            "[WinError 5]{x:any}pip-uninstall",
         ),
         what="pip could not replace a file that is in use.",
         cause="A running Python (web UI, trainer, notebook) holds a library of the package; the installation is now half done.",

@@ -111,6 +111,9 @@ SYMPTOMS = (
             "inline_container.cc{x:any}unexpected pos",
             "(os error 28)",
             "ENOSPC",
+            "PytorchStreamWriter failed writing file",
+            "IoError(Os { code: 28",
+            "kind: StorageFull",
             "No space left on device: '",
             "no space left on device: unknown",
             "write /{path:any}: no space left on device",
@@ -120,7 +123,7 @@ SYMPTOMS = (
             "[Errno 122]",
             "Disk quota exceeded",
         ),
-        unless=("shared memory(shm)", "</torch_"),
+        unless=("shared memory(shm)", "</torch_", "shm/nccl-"),
         what="A disk is full.",
         cause="The place that was written to has no room left. Models go to the hub's cache (HF_HOME, by default in the home folder), pip and uv write to TMPDIR and their caches, checkpoints to the output folder.",
         fix=(

@@ -156,7 +156,8 @@ SYMPTOMS = (
             "Error(s) in loading state_dict for UNet2DConditionModel",
             "Error(s) in loading state_dict for UNet2DModel",
             "Error(s) in loading state_dict for AutoencoderKL",
-            "Error(s) in loading state_dict for CLIPTextModel",
+            "Error(s) in loading state_dict for CLIPTextModel: Missing key(s)",
+            "Error(s) in loading state_dict for CLIPTextModel ... torch.Size([{c:int}, 1024])",
             "mat1 and mat2 shapes cannot be multiplied ({a:int}x2048 and 768x320)",
             "mat1 and mat2 shapes cannot be multiplied ({a:int}x768 and 2048x",
             "mat1 and mat2 shapes cannot be multiplied ({a:int}x1024 and 768x320)",
@@ -234,6 +235,8 @@ SYMPTOMS = (
         signs=(
             "Error no file named {name:any} found in directory",
             "no file named model_index.json",
+            "errors.EntryNotFoundError",
+            "Entry Not Found for url: https://huggingface.co/{name}",
             "does not appear to have a file named",
             "Unable to load weights from checkpoint file",
             "Unable to load weights from pytorch checkpoint file",

@@ -4,9 +4,17 @@
 
 from __future__ import annotations
 
-from dreamboot.doctor.symptoms.base import Symptom
+from typing import Mapping
+
+from dreamboot.doctor.symptoms.base import LogView, Symptom
 
 LOGIN = ("hf auth login", "stores a token for this user (or set HF_TOKEN for the process)")
+
+
+def _refused_not_missing(_captures: Mapping[str, str], log: LogView) -> bool:
+    """With a token the hub answers 404 for what is not there; then nothing was refused."""
+    return not log.has("404 Client Error") or log.has("401 Client Error", "403 Client Error", "Invalid username")
+
 
 SYMPTOMS = (
     Symptom(
@@ -51,6 +59,7 @@ SYMPTOMS = (
             "LocalTokenNotFoundError",
             "Invalid credentials in Authorization header",
         ),
+        when=_refused_not_missing,
         unless=("Cannot access gated repo", "GatedRepoError", "is restricted. You must", "api.wandb"),
         leads_to=("net-hf-outage", "mf-no-file"),
         what="The hub refused the token, or there is none.",
@@ -209,6 +218,8 @@ SYMPTOMS = (
             "CAS service error",
             "error decoding response body",
             "Failed to download `",
+            "Failed to download distribution due to network timeout",
+            "Try increasing UV_HTTP_TIMEOUT",
             "operation timed out",
         ),
         unless=("CERTIFICATE_VERIFY_FAILED", "ProxyError", "NCCL", "TCPStore", "docker"),

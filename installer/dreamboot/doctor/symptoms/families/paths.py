@@ -4,12 +4,28 @@
 
 from __future__ import annotations
 
-from dreamboot.doctor.symptoms.base import Level, Symptom
+from typing import Mapping
+
+from dreamboot.doctor.symptoms.base import Level, LogView, Symptom
 
 VENV = (
     "python3 -m venv venv && venv/bin/python -m pip install -r requirements.txt",
     "makes an environment of its own, beside the system",
 )
+
+
+def _not_the_package_itself(captures: Mapping[str, str], log: LogView) -> bool:
+    """False when the real package is being imported: then its own parts do not fit."""
+    module = captures["module"].lower()
+    own = (f"packages/{module}/", f"packages\\{module}\\")
+    return not any(part in log.lower for part in own) and captures["name"].lower() not in ("extension", "_jit_internal")
+
+
+def _a_path(captures: Mapping[str, str], _log: LogView) -> bool:
+    """A folder or a file was run, not a program whose name is not known."""
+    path = captures.get("path")
+    return path is None or "\\" in path or "/" in path or ":" in path
+
 
 SYMPTOMS = (
     Symptom(
@@ -56,6 +72,7 @@ SYMPTOMS = (
             "não é reconhecido como um comando interno",
             "は、内部コマンドまたは外部コマンド",
         ),
+        when=_a_path,
         unless=("'nvidia-smi' is not", "'git' is not", "'conda' is not"),
         what="Windows was told to run something that is not a program.",
         cause="A variable such as PYTHON holds a folder instead of python.exe, or a path with blanks is not in quotes: {path}.",
@@ -73,6 +90,7 @@ SYMPTOMS = (
             "cannot import name '{name}' from partially initialized module '{module}' (most likely due to a circular import) ({path:any}.py)",
             "partially initialized module '{module}' has no attribute '{name}' (most likely due to a circular import)",
         ),
+        when=_not_the_package_itself,
         unless=("site-packages/{x:any}.py)", "site-packages\\{x:any}.py)", "dist-packages/{x:any}.py)"),
         what="A file of yours has the name of a package.",
         cause="Python finds a file called {module} in the working folder before the real package.",
@@ -147,7 +165,6 @@ SYMPTOMS = (
             "Can not perform a '--user' install. User site-packages are not visible in this virtualenv",
             "Target directory {path:any} already exists. Specify --upgrade to force replacement",
             "Could not find an activated virtualenv (required)",
-            "No virtual environment found; run `uv venv`",
         ),
         what="pip's configuration sends packages elsewhere.",
         cause="A pip.ini / pip.conf or a PIP_* variable sets target, prefix, user or require-virtualenv.",

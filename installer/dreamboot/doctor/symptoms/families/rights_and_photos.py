@@ -193,6 +193,17 @@ SYMPTOMS = (
         examples=("PIL.UnidentifiedImageError: cannot identify image file '/data/img/photo.png'",),
     ),
     Symptom(
+        id="ds-gray",
+        area="dataset",
+        weight=76,
+        signs=("output with shape [1,{size:any}] doesn't match the broadcast shape [3,",),
+        what="A photo is grey, and the trainer expects three colours.",
+        cause="The file has one channel (8-bit grey); normalising it with three values fails.",
+        fix=(("mogrify -colorspace sRGB -type TrueColor DATA/*", "makes all photos RGB (ImageMagick, on a copy)"),),
+        link="https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Normalize.html",
+        examples=("RuntimeError: output with shape [1, 512, 512] doesn't match the broadcast shape [3, 512, 512]",),
+    ),
+    Symptom(
         id="ds-mode",
         area="dataset",
         weight=74,

@@ -38,11 +38,10 @@ SYMPTOMS = (
         weight=88,
         signs=(
             "cannot import name 'cached_download' from 'huggingface_hub'",
-            "cannot import name 'HfFolder' from 'huggingface_hub'",
             "has no attribute 'cached_download'",
         ),
         what="diffusers is too old for huggingface_hub.",
-        cause="cached_download was removed in huggingface_hub 0.26 (HfFolder in 1.0); diffusers before 0.29 still imports it.",
+        cause="cached_download was removed in huggingface_hub 0.26; diffusers before 0.29 still imports it.",
         fix=(
             ("{python} -m pip install --upgrade 'diffusers>=0.29'", "a diffusers that does without it"),
             ("{python} -m pip install 'huggingface_hub==0.25.2'", "or: keeps an old diffusers working"),

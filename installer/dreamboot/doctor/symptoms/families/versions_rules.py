@@ -24,7 +24,7 @@ def _known_package(captures: Mapping[str, str], _log: LogView) -> bool:
 
 def _removed_submodule(captures: Mapping[str, str], _log: LogView) -> bool:
     package, dot, _ = captures["module"].partition(".")
-    return bool(dot) and package.lower() in _OURS_LOWER and package.lower() not in ("torch", "triton")
+    return bool(dot) and package.lower() in _OURS_LOWER and package.lower() not in ("torch", "triton", "bitsandbytes")
 
 
 def _torch_is_hollow(captures: Mapping[str, str]) -> bool:
@@ -118,7 +118,7 @@ SYMPTOMS = (
             "{call}() got an unexpected keyword argument '{name}'",
         ),
         needs=(
-            "<hf_hub_download|from_pretrained|cached_download|Accelerator|AutoencoderKL|UNet2DConditionModel|CLIPTextModel>...unexpected keyword",
+            "<hf_hub_download|from_pretrained|LoraConfig|cached_download|Accelerator|AutoencoderKL|UNet2DConditionModel|CLIPTextModel>...unexpected keyword",
             "site-packages/diffusers",
             "site-packages/transformers",
             "site-packages/accelerate",
@@ -153,6 +153,7 @@ SYMPTOMS = (
             "your requirements are unsatisfiable",
             "we can conclude that {x:any} are incompatible",
         ),
+        needs=("depends on", "depend on", "conflicting dependencies", "ResolutionImpossible", "are incompatible"),
         unless=(
             "matching Python",
             "does not satisfy Python",

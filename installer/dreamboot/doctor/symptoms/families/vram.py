@@ -28,6 +28,18 @@ def _small(captures: Mapping[str, str], _log: LogView) -> bool:
     return 4.5 < _gib(captures) <= 10.5
 
 
+def _somebody_else(captures: Mapping[str, str], log: LogView) -> bool:
+    """False when the only process that torch names is this one: in a container it does not know its own number.
+
+    A process that alone holds less than half of a full GPU is another one in any case.
+    """
+    if log.has("Including non-PyTorch memory, this process has", "memory in use. Process {pid:int} has"):
+        return True
+    total = next((found.captures for found in map(log.find, _CAPACITY[1:]) if found), {})
+    used = captures["used"].lower()
+    return not used.endswith("gib") or _gib({"total": used[:-3]}) < _gib(total) / 2
+
+
 def _tiny(captures: Mapping[str, str], _log: LogView) -> bool:
     return 0 < _gib(captures) <= 4.5
 
@@ -41,6 +53,7 @@ SYMPTOMS = (
             "out of memory ... Process {pid:int} has {used:any} memory in use. Process",
             "out of memory ... is free. Process {pid:int} has {used} memory in use",
         ),
+        when=_somebody_else,
         what="Video memory is full, and other programs hold a part of it.",
         cause="Process {pid} holds {used} of the same GPU.",
         fix=(
@@ -107,6 +120,8 @@ SYMPTOMS = (
             "torch.cuda.OutOfMemoryError",
             "cudaErrorMemoryAllocation",
             "CUBLAS_STATUS_ALLOC_FAILED",
+            "CUDNN_STATUS_ALLOC_FAILED",
+            "out of memory at line {line:int} in file",
             "Allocation on device",
             "UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY",
             "CUDA_ERROR_OUT_OF_MEMORY",
@@ -119,7 +134,7 @@ SYMPTOMS = (
             ("export PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True", "less waste by fragmentation"),
         ),
         link=DOCS,
-        leads_to=("acc-nccl-timeout",),
+        leads_to=("acc-nccl-timeout", "vram-library-start"),
         examples=(
             "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
             "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",

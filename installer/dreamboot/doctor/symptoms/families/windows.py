@@ -179,6 +179,9 @@ SYMPTOMS = (
             "'gbk' codec can't encode",
             "'cp949' codec can't",
             "'cp1251' codec can't",
+            "'cp{page:int}' codec can't <decode|encode>",
+            "'big5' codec can't <decode|encode>",
+            "'shift_jis' codec can't <decode|encode>",
         ),
         what="A text was read or written in Windows' old code page.",
         cause="A file or a message holds letters that this code page does not know; Python on Windows does not use UTF-8 by itself.",
@@ -205,7 +208,6 @@ SYMPTOMS = (
         signs=(
             "Python was not found; run without arguments to install from the Microsoft Store",
             "PythonSoftwareFoundation.Python ... PermissionError",
-            "PythonSoftwareFoundation.Python ... Error",
         ),
         what="Windows' Store takes the place of Python.",
         cause="`python` is the Store's alias, or a Store Python, which may not write to all folders.",
