@@ -116,7 +116,7 @@ if errorlevel 1 exit /b 0
 rem The newer launcher would fetch a Python when there is none; that is asked for below.
 set "PYTHON_MANAGER_AUTOMATIC_INSTALL=false"
 py -3 -I -c "import sys, importlib.util as u; sys.exit(41 if sys.version_info < (3, 8) else 42 if sys.maxsize < 2**32 else 43 if not u.find_spec('venv') else 0)" <nul >nul 2>nul
-if errorlevel 1 exit /b 0
+if not "%ERRORLEVEL%"=="0" exit /b 0
 set "PYTHON=py"
 set "SWITCH=-3"
 exit /b 0
@@ -132,7 +132,8 @@ echo Passed over: "%CANDIDATE%" belongs to the Microsoft Store: a stub that only
 exit /b 0
 :not_of_the_store
 "%CANDIDATE%" -I -c "import sys, importlib.util as u; sys.exit(41 if sys.version_info < (3, 8) else 42 if sys.maxsize < 2**32 else 43 if not u.find_spec('venv') else 0)" <nul >nul 2>nul
-if not errorlevel 1 goto good
+rem A program that crashes ends with a negative code, which IF ERRORLEVEL takes for good.
+if "%ERRORLEVEL%"=="0" goto good
 set "REFUSED=1"
 if errorlevel 44 goto broken
 if errorlevel 43 goto without_venv
@@ -161,6 +162,7 @@ set "CONSENT="
 :next_argument
 if "%~1"=="" goto ask
 if "%~1"=="--yes" set "CONSENT=1"
+if "%~1"=="-y" set "CONSENT=1"
 shift
 goto next_argument
 :ask

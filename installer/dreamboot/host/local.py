@@ -24,6 +24,14 @@ def current() -> Host:
     return LocalHost()
 
 
+def text_of(data: bytes) -> str:
+    """What a program printed. Windows' own tools (reg, where) speak the console's code page, most others UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("oem" if sys.platform == "win32" else "utf-8", "replace")
+
+
 class LocalHost:
     """Answers `Host` with the operating system's own calls."""
 
@@ -71,7 +79,7 @@ class LocalHost:
         except BaseException:
             platform.end_group(process)
             raise
-        return done(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        return done(process.returncode, text_of(out), text_of(err))
 
     def which(self, name: str) -> Optional[str]:
         """Full path of a program on PATH."""
@@ -160,7 +168,7 @@ class LocalHost:
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
         try:
             for raw in process.stdout:
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                line = text_of(raw).rstrip("\r\n")
                 tail.append(line)
                 yield line
             code = process.wait()
