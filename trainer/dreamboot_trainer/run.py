@@ -18,7 +18,7 @@ from dreamboot_trainer.duration import in_steps
 from dreamboot_trainer.events import EventLog, Listener
 from dreamboot_trainer.exclusive import only_trainer
 from dreamboot_trainer.interrupts import Interrupts
-from dreamboot_trainer.problems import TrainerError
+from dreamboot_trainer.problems import Interrupted, TrainerError
 from dreamboot_trainer.report import write_resolved
 from dreamboot_trainer.stages import cache, finish, prepare, training
 
@@ -75,6 +75,10 @@ def _stages(context: Context, precision: backends.Choice) -> None:
     except TrainerError as error:
         for problem in error.problems:
             context.events.failed(stage, problem)
+        raise
+    except Interrupted as stop:
+        # A launcher may turn our exit code into its own; the event says what happened.
+        context.events.line("stop", f"Interrupted after step {stop.step}")
         raise
 
 

@@ -14,6 +14,8 @@ from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem
 # The id of the Problem of a trainer that died without saying why.
 UNEXPLAINED = "trainer-died"
 POLL_SECONDS = 0.2
+# The stage of the event by which the trainer says that it was interrupted.
+STOP = "stop"
 # A training step on a slow machine, and then writing a checkpoint of several GB, must fit before we end it.
 GRACE_SECONDS = 180.0
 
@@ -26,11 +28,13 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     """
     reader = EventReader(events)
     failure: Optional[Problem] = None
+    stopped = False
     try:
         while True:
             ended = child.poll()
             for event in reader.new():
                 failure = event.problem or failure
+                stopped = stopped or event.stage == STOP
                 yield event
             if ended is not None:
                 break
@@ -47,7 +51,8 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     except BaseException:
         child.end()
         raise
-    if ended == int(ExitCode.INTERRUPTED):
+    # accelerate's launcher turns the trainer's 130 into a 1, and an interrupt may reach the trainer and not us.
+    if ended == int(ExitCode.INTERRUPTED) or (ended and stopped and failure is None):
         raise KeyboardInterrupt
     if ended:
         raise DreambootError(failure or _unexplained(host, ended, log))

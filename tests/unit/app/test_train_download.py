@@ -44,6 +44,8 @@ def test_a_hubs_model_is_downloaded_and_trained(run, tmp_path, monkeypatch):
     with hub.serving():
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        # The trainer works offline, and has said so in this process where another test called it here.
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
         home = tmp_path / "home"
         offline = Context(host=current(), home=home, confirm=lambda _: True, yes=True, offline=True)
         with pytest.raises(DreambootError) as caught:

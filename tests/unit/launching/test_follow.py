@@ -66,6 +66,12 @@ def test_a_trainer_that_was_interrupted_interrupts_us(tmp_path):
         list(follow(current(), child, events, log))
 
 
+def test_an_interrupt_that_a_launcher_told_as_another_code_interrupts_us(tmp_path):
+    child, events, log = start(tmp_path, "say(event='line', stage='stop', message='Interrupted'); sys.exit(1)")
+    with pytest.raises(KeyboardInterrupt):
+        list(follow(current(), child, events, log))
+
+
 def test_ctrl_c_lets_it_save(tmp_path):
     saved = tmp_path / "saved"
     code = f"""
