@@ -21,6 +21,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.requested = False
+        self._signalled = False
 
     def check(self, step: int) -> None:
         """Raise Interrupted if a signal has come."""
@@ -46,6 +47,7 @@ class Interrupts:
         self.requested = True
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
+        # One Ctrl-C reaches a terminal's whole group: us, and the launcher, whose word may be here first.
+        if self._signalled and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.requested = True
+        self.requested = self._signalled = True

@@ -12,11 +12,11 @@ import types
 
 import pytest
 import torch
-from conftest import assert_same, tensors
 from safetensors.torch import load_file, save_file
 
 from dreamboot_trainer.convert import detect, from_original, to_original
 from dreamboot_trainer.problems import TrainerError
+from support.tiny_families import assert_same, tensors
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import shutil
 
 import pytest
 import torch
-from conftest import assert_same, published, tensors
 from safetensors.torch import load_file, save_file
 
 from dreamboot_trainer.convert import from_original, to_original
 from dreamboot_trainer.problems import TrainerError
+from support.tiny_families import assert_same, published, tensors
 
 ATTENTION = "first_stage_model.encoder.mid.attn_1"
 

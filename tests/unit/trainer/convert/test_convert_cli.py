@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import assert_same, tensors
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from dreamboot_trainer.cli import main
 from dreamboot_trainer.convert import lora_to_kohya
 from dreamboot_trainer.convert.numbers import WISHES
+from support.tiny_families import assert_same, tensors
 
 
 @pytest.fixture

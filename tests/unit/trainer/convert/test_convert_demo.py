@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import assert_same, tensors
 from safetensors.torch import load_file
 
 import dreamboot_trainer
 from dreamboot_trainer.convert import detect, from_original, to_original
+from support.tiny_families import assert_same, tensors
 
 DEMO = Path(dreamboot_trainer.__file__).parent / "demo" / "model"
 pytestmark = pytest.mark.skipif(not (DEMO / "model_index.json").is_file(), reason="the demo model is not trained yet")
@@ -28,7 +28,7 @@ def test_there_and_back_with_its_own_tokenizer(tmp_path):
 
 def test_the_export_has_the_names_of_the_original_release(tmp_path):
     """The four prefixes, and the layers of the published file that a model of fewer channels also has."""
-    from conftest import published
+    from support.tiny_families import published
 
     to_original(DEMO, tmp_path / "demo.safetensors")
     names = load_file(tmp_path / "demo.safetensors").keys()

@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from conftest import tokenizer
 
 from dreamboot_trainer.convert import infer, to_original
 from dreamboot_trainer.convert.families import FAMILIES
+from support.tiny_families import tokenizer
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 MIB = 1 << 20

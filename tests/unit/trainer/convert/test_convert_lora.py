@@ -6,7 +6,6 @@ import json
 
 import pytest
 import torch
-from conftest import assert_same, published
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -16,6 +15,7 @@ from dreamboot_trainer.convert.families import FAMILIES
 from dreamboot_trainer.convert.lora import is_lora
 from dreamboot_trainer.convert.lora.names import layers
 from dreamboot_trainer.problems import TrainerError
+from support.tiny_families import assert_same, published
 
 pytest.importorskip("peft")
 UNET_LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "proj_in", "conv1", "ff.net.0.proj", "ff.net.2"]

@@ -7,10 +7,10 @@ from math import prod
 
 import pytest
 import torch
-from conftest import published
 
 from dreamboot_trainer.convert import infer, schedule
 from dreamboot_trainer.convert.families import FAMILIES
+from support.tiny_families import published
 
 FILES = {"sd1": "sd15", "sd2": "sd21", "sdxl": "sdxl"}
 # Bookkeeping of averaged weights, which stands in the published files without such weights; not written.
