@@ -23,20 +23,27 @@ STEPS = 2
 
 def record(request: Request, configs: Mapping[str, Settings]) -> Trace:
     """The allocations of `STEPS` optimizer steps. `configs`: the published ones of the family, by folder."""
-    with ExitStack() as within:
-        within.enter_context(FakeTensorMode())
-        recorder = within.enter_context(Recorder())
-        within.enter_context(_swapping_weights())
-        within.enter_context(_as_on_cuda())
-        step = _Step(request, configs, recorder)
+    with as_on_cuda(Recorder()) as recorder:
+        step = Step(request, configs, recorder)
         for _ in range(STEPS):
             step.run()
         trace: Trace = recorder.trace
         return trace
 
 
-class _Step:
-    """The modules of a run, and one optimizer step of it."""
+@contextmanager
+def as_on_cuda(recorder: Recorder) -> Iterator[Recorder]:
+    """Inside, tensors have no contents, are told of to `recorder`, and are computed in CUDA's formats."""
+    with ExitStack() as within:
+        within.enter_context(FakeTensorMode())
+        within.enter_context(recorder)
+        within.enter_context(_swapping_weights())
+        within.enter_context(_cuda_autocast())
+        yield recorder
+
+
+class Step:
+    """The modules of a run, and one optimizer step of it. To be made and used within `as_on_cuda`."""
 
     def __init__(self, request: Request, configs: Mapping[str, Settings], recorder: Recorder) -> None:
         self.request, self.configs, self.recorder = request, configs, recorder
@@ -75,14 +82,15 @@ class _Step:
     def run(self) -> None:
         """Forward and backward for each accumulated batch, then the optimizer."""
         for _ in range(self.request.accumulation):
-            self._loss().backward()
+            self.loss().backward()
         if not self.states:
             with self.recorder.labelled("optimizer states"):
                 self.states = [_state(weight, self.request.optimizer) for weight in self.trained]
         for weight in self.trained:
             weight.grad = None
 
-    def _loss(self) -> Any:
+    def loss(self) -> Any:
+        """The loss of one batch: instance and class images together, where there are class images."""
         request, unet = self.request, self.configs["unet"]
         side = request.resolution // 8
         noisy = torch.randn(request.samples, unet["in_channels"], side, side)
@@ -175,7 +183,7 @@ def _adapters(unet: Any, rank: int) -> None:
 
 
 @contextmanager
-def _as_on_cuda() -> Iterator[None]:
+def _cuda_autocast() -> Iterator[None]:
     """CUDA's autocast computes norms and softmax in fp32, the CPU's does not.
 
     Source: "CUDA Ops that can autocast to float32" in torch's documentation of amp. A TorchFunctionMode would be off

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,19 +78,14 @@ def _kind(name: str) -> str:
 
 def count(request: Request, configs: Mapping[str, Mapping[str, Any]]) -> tuple[Operation, ...]:
     """The operations of one optimizer step. The optimizer is one operation: its bytes follow from its states."""
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    from dreamboot_trainer.predict import step as steps
+    from dreamboot_trainer.predict.step import Step, as_on_cuda
     from dreamboot_trainer.predict.trace import Recorder
 
-    with ExitStack() as within:
-        within.enter_context(FakeTensorMode())
-        within.enter_context(steps._swapping_weights())
-        within.enter_context(steps._as_on_cuda())
-        step = steps._Step(request, configs, Recorder())
-        counter = within.enter_context(Counter())
-        for _ in range(request.accumulation):
-            step._loss().backward()
+    with as_on_cuda(Recorder()) as recorder:
+        step = Step(request, configs, recorder)
+        with Counter() as counter:
+            for _ in range(request.accumulation):
+                step.loss().backward()
         weights = sum(weight.numel() for weight in step.trained)
     # Reads weight and gradient, writes the weight, reads and writes the states (fp32 weights and gradients).
     traffic = round(weights * (3 * 4 + 2 * OPTIMIZER_BYTES[request.optimizer]))
