@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
 from dreamboot.model import Plan
 
 # The demo: its 300 steps, samples and export took 2.6 minutes on two cores (docs/verified.md).
 DEMO_MINUTES = "2 to 5 min"
-# SD 1.5's UNet takes about 0.8 TFLOP forward at 512 pixels, three times that with the way back, twice for prior
-# preservation: 10 to 50 seconds a step at 100 to 500 GFLOP/s, what 2 to 16 cores reach.
+# A step of two pictures with SD 1.5 takes 4.9 TFLOP (docs/explanation/step-on-paper.md): 10 to 50 seconds at 100 to
+# 500 GFLOP/s, what 2 to 16 cores reach.
 CPU_HOURS = "hours to days on a CPU, where a full-size model takes 10 to 50 seconds a step"
 # Steps per photo at batch 1: docs/trainer.md. The bounds are the object and face recipes of the same source.
 STEPS_PER_PHOTO = 100
@@ -40,11 +39,7 @@ def peak_memory(plan: Plan, *, demo: bool) -> str:
     if plan.device == "cpu":
         return "about 2 GiB of RAM" if demo else "about 18 GiB of RAM (fp32 weights, gradients and optimizer states)"
     if demo:
-        return "under 2 GiB of VRAM"
+        # Predicted by the trainer: 0.3 GiB for a step of the demo, and about half a GiB for CUDA's own context.
+        return "under 1 GiB of VRAM"
     known = plan.preset.predicted_vram_mib
     return f"{known} MiB of VRAM" if known else "not known for these settings"
-
-
-def count_photos(names: Sequence[str], suffixes: Sequence[str]) -> int:
-    """How many of a folder's entries are named like photos."""
-    return sum(1 for name in names if Path(name).suffix.lower() in suffixes)

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
+from dreamboot.app import photos as photo_names
 from dreamboot.app.build import DEFAULT, cost, decide, declined, one_line, summary
 from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
-from dreamboot.app.expectation import count_photos, peak_memory, steps_for, training_time
+from dreamboot.app.expectation import peak_memory, steps_for, training_time
 from dreamboot.app.train import Run, finished_report, run_training
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
@@ -28,7 +29,6 @@ DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 # Bytes of its networks in full precision: UNet 3,438 MB, text encoder 492 MB, VAE 335 MB (the repository's file list).
 DEFAULT_MODEL_GB = 4.3
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".avif")
 
 
 @value
@@ -65,7 +65,7 @@ def up(
         raise RuntimeError("planning ended without a plan")
     order = order_for(context, plan, name, wish=wish, bandwidth=bandwidth)
     layout = Layout(home=context.home)
-    photos = count_photos(context.host.list_dir(subject.photos), IMAGE_SUFFIXES) if subject.photos else 0
+    photos = len(photo_names.among(context.host.list_dir(subject.photos))) if subject.photos else 0
     settings = run_settings(subject, plan, photos)
     folder = run_folder(layout, subject, settings)
     if context.dry_run:
@@ -101,7 +101,7 @@ def require_subject(context: Context, subject: Subject) -> None:
                 hint=hint,
             )
         )
-    if not any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+    if not photo_names.among(names):
         raise DreambootError(
             Problem(
                 id="photos-none",

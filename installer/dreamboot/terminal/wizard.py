@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Optional
 
-from dreamboot.app.up import DEFAULT_MODEL, IMAGE_SUFFIXES, RARE_WORD, Subject
+from dreamboot.app import photos
+from dreamboot.app.up import DEFAULT_MODEL, RARE_WORD, Subject
 
 DEMO_CHOICE = "The built-in demo: a small model learns a drawn character (a few minutes, no model download)"
 OWN_CHOICE = "My own photos"
@@ -40,8 +41,11 @@ def photos_fault(text: str) -> bool | str:
     folder = Path(text).expanduser()
     if not folder.is_dir():
         return "There is no such folder."
-    count = sum(1 for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return True if count else "There are no images in it (.jpg, .png, .webp ...)."
+    return (
+        True
+        if photos.among(path.name for path in folder.iterdir())
+        else "There are no images in it (.jpg, .png, .webp ...)."
+    )
 
 
 def guess_noun(photos: Optional[Path]) -> str:

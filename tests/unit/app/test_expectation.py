@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dreamboot.app.expectation import count_photos, peak_memory, steps_for, training_time
-from dreamboot.app.up import IMAGE_SUFFIXES
+from dreamboot.app import photos
+from dreamboot.app.expectation import peak_memory, steps_for, training_time
 from dreamboot.machine import assume
 from dreamboot.model import Plan, Preset, SourceKind, TorchBuild, Wish
 from dreamboot.planning import plan as decide
@@ -43,7 +43,7 @@ def test_a_full_size_model_on_a_cpu_is_no_matter_of_minutes():
 
 
 def test_only_names_of_photos_count():
-    assert count_photos(("a.JPG", "b.png", "notes.txt", ".hidden", "c.heic"), IMAGE_SUFFIXES) == 3
+    assert photos.among(("a.JPG", "b.png", "notes.txt", ".hidden", ".jpg", "c.heic")) == ("a.JPG", "b.png", "c.heic")
 
 
 def test_a_planned_t4_carries_its_published_speed(tmp_path):
