@@ -16,7 +16,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "trainer"))
 UNITS = {"GB": 1e9, "GiB": 2**30}
-BEGIN, END = "<!-- table: benchmarks/predict_memory.py -->\n", "<!-- end of table -->\n"
 
 
 def main() -> None:
@@ -49,10 +48,9 @@ def main() -> None:
     )
     print(lines[-1])
     if options.write:
-        page = ROOT / "docs" / "reference" / "memory.md"
-        text = page.read_text(encoding="utf-8")
-        before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-        page.write_text(before + "\n" + "\n".join(lines) + "\n\n" + after, encoding="utf-8")
+        from page import put
+
+        put(ROOT / "docs" / "reference" / "memory.md", "benchmarks/predict_memory.py", lines)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "trainer"))
-BEGIN, END = "<!-- table: benchmarks/step_on_paper.py -->\n", "<!-- end of table -->\n"
 STEPS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("SD 1.5, all weights, 512 px", "sd1", {"samples": 2, "resolution": 512, "optimizer": "adamw8bit"}),
     (
@@ -59,10 +58,9 @@ def main() -> None:
             lines.append(f"| {name} | {counts} | {card['name']} | {total * 1e3:.0f} | {cells} | {bound:.0%} |")
         print("\n".join(lines[-len(cards) :]), flush=True)
     if options.write:
-        page = ROOT / "docs" / "explanation" / "step-on-paper.md"
-        text = page.read_text(encoding="utf-8")
-        before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-        page.write_text(before + "\n" + "\n".join(lines) + "\n\n" + after, encoding="utf-8")
+        from page import put
+
+        put(ROOT / "docs" / "explanation" / "step-on-paper.md", "benchmarks/step_on_paper.py", lines)
 
 
 if __name__ == "__main__":
