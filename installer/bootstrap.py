@@ -19,12 +19,15 @@ LEAKS = (
     "PIP_REQUIREMENT", "PIP_NO_DEPS", "PIP_QUIET", "PIP_VERBOSE",
 )  # fmt: skip
 INSTALL_VENV = (
-    ("apt-get", "sudo apt-get install -y python3-venv"),
-    ("dnf", "sudo dnf install -y python3-pip"),
-    ("zypper", "sudo zypper install -y python3-pip"),
-    ("pacman", "sudo pacman -S --noconfirm python-pip"),
-    ("apk", "sudo apk add py3-pip"),
+    ("apt-get", "apt-get install -y python3-venv"),
+    ("dnf", "dnf install -y python3-pip"),
+    ("zypper", "zypper install -y python3-pip"),
+    ("pacman", "pacman -S --noconfirm python-pip"),
+    ("apk", "apk add py3-pip"),
 )
+
+# Seconds between tries to rename on Windows, where a scanner's sharing violation lasts a moment: 9 s in all.
+PAUSES = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 3.0)
 
 
 def main():
@@ -219,16 +222,33 @@ def build_tool(home, folder, requirements):
         install(beside, requirements)
         with open(os.path.join(beside, "complete"), "w") as file:
             file.write("\n".join(requirements) + "\n")
-        try:
-            os.rename(beside, folder)
-        except OSError:
-            # Another process made it in the meantime; an older, incomplete one makes way.
-            if not os.path.exists(os.path.join(folder, "complete")):
-                shutil.rmtree(folder, ignore_errors=True)
-                os.rename(beside, folder)
+        move_in(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         remove_leftovers(parent)
+
+
+def move_in(beside, folder):
+    """Rename, again after a pause while something holds a file open: Windows' scanners do, for a moment."""
+    import shutil
+    import time
+
+    for pause in PAUSES:
+        try:
+            return os.rename(beside, folder)
+        except OSError as error:
+            # Another process made it in the meantime; an older, incomplete one makes way.
+            if os.path.exists(os.path.join(folder, "complete")):
+                return None
+            shutil.rmtree(folder, ignore_errors=True)
+            refused = error
+        if os.name == "nt":
+            time.sleep(pause)
+    raise Failure(
+        "dreamboot's own environment can't be moved to its place: {0}".format(folder),
+        "{0} (a virus scanner, an indexer or another program may hold a file in it open)".format(refused),
+        "Wait a minute, then run the same command again: " + " ".join([words_typed()] + sys.argv[1:]),
+    )
 
 
 def remove_leftovers(parent):
@@ -266,9 +286,17 @@ def install_hint():
     again = " ".join([words_typed()] + sys.argv[1:])
     for program, command in INSTALL_VENV:
         if shutil.which(program):
-            prefix = "" if hasattr(os, "geteuid") and os.geteuid() == 0 else "sudo "
-            return command.replace("sudo ", prefix) + "   then again: " + again
+            return as_administrator(command) + "   then again: " + again
     return "Install Python with pip (python.org's installer has both), then again: " + again
+
+
+def as_administrator(command):
+    """A command as this person has to type it: as it is for root, else by sudo or, where there is none, by su."""
+    import shutil
+
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return command
+    return "sudo " + command if shutil.which("sudo") else 'su -c "{0}"'.format(command)
 
 
 def pip_version():

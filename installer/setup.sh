@@ -12,19 +12,30 @@ usable() {
         </dev/null >/dev/null 2>&1
 }
 
+# A command as this person has to type it: as it is for root, else by sudo or, where there is none, by su.
+as_administrator() {
+    if [ "$(id -u 2>/dev/null)" = 0 ]; then
+        echo "$1"
+    elif command -v sudo >/dev/null 2>&1; then
+        echo "sudo $1"
+    else
+        echo "su -c '$1'"
+    fi
+}
+
 say_what_to_install() {
     echo "Problem: there is no Python here that dreamboot can use." >&2
     echo "Why:     64-bit Python 3.8 or newer is needed; neither PATH nor the usual folders have one." >&2
     if command -v apt-get >/dev/null 2>&1; then
-        echo "Next:    sudo apt-get install -y python3 python3-venv" >&2
+        echo "Next:    $(as_administrator "apt-get install -y python3 python3-venv")" >&2
     elif command -v dnf >/dev/null 2>&1; then
-        echo "Next:    sudo dnf install -y python3" >&2
+        echo "Next:    $(as_administrator "dnf install -y python3")" >&2
     elif command -v pacman >/dev/null 2>&1; then
-        echo "Next:    sudo pacman -S --needed python" >&2
+        echo "Next:    $(as_administrator "pacman -S --needed python")" >&2
     elif command -v zypper >/dev/null 2>&1; then
-        echo "Next:    sudo zypper install -y python3" >&2
+        echo "Next:    $(as_administrator "zypper install -y python3")" >&2
     elif command -v apk >/dev/null 2>&1; then
-        echo "Next:    apk add python3   (torch itself has no wheels for Alpine: use a glibc system)" >&2
+        echo "Next:    $(as_administrator "apk add python3")   (torch itself has no wheels for Alpine: use a glibc system)" >&2
     elif command -v brew >/dev/null 2>&1; then
         echo "Next:    brew install python@3.12" >&2
     else

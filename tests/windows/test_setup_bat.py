@@ -1,25 +1,18 @@
 """setup.bat: what can be read off the file, and the real thing in Wine's cmd.exe with a genuine Windows Python.
 
-The Wine root is made once (docs/how-to/windows.md) and named by DREAMBOOT_WINE_ROOT; without it the second half is
-skipped.
+Without a Wine root (support/wine.py) the second half is skipped.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.dreamboot import ROOT
+from support.wine import DRIVE, batch, in_wine
+
 BATCH = ROOT / "installer" / "setup.bat"
-WINE = Path(os.environ.get("DREAMBOOT_WINE_ROOT", "/nowhere"))
-in_wine = [
-    pytest.mark.windows,
-    pytest.mark.skipif(not (WINE / "root/p/drive_c").is_dir(), reason="no Wine root: set DREAMBOOT_WINE_ROOT"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -48,33 +41,16 @@ def test_nothing_is_run_by_powershell(text):
     assert "powershell" not in text.lower()
 
 
-def wine(script: str, timeout: float = 120) -> str:
-    """What a .bat of these lines prints, run by Wine's cmd.exe."""
-    (WINE / "root/p/drive_c/t.bat").write_bytes(script.replace("\n", "\r\n").encode("ascii"))
-    command = [
-        str(ROOT / "tests/windows/inwine.sh"),
-        str(WINE),
-        str(ROOT),
-        "sh",
-        "-c",
-        "wine cmd /c 'C:\\t.bat' 2>&1 | cat",
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False
-    )
-    return done.stdout
-
-
 @pytest.mark.parametrize("folder", ["a b", "a & b", "x (y)", "w ! v"])
 class TestInWine:
     pytestmark = in_wine
 
     def test_arguments_and_exit_codes_pass_through(self, folder):
-        place = WINE / "root/p/drive_c/m" / folder / "installer"
+        place = DRIVE / "m" / folder / "installer"
         place.mkdir(parents=True, exist_ok=True)
         (place / "setup.bat").write_bytes(BATCH.read_bytes())
         (place / "bootstrap.py").write_text("import sys\nprint('GOT', sys.argv[1:])\nsys.exit(7)\n")
-        said = wine(
+        said = batch(
             f'@echo off\ncall "C:\\m\\{folder}\\installer\\setup.bat" plan "--x=a b & c"\necho code %ERRORLEVEL%\n'
         )
         assert "GOT ['plan', '--x=a b & c']" in said
@@ -85,6 +61,6 @@ class TestTheToolInWine:
     pytestmark = in_wine
 
     def test_a_windows_machine_is_detected_by_a_windows_python(self):
-        said = wine("@echo off\ncall Z:\\repo\\installer\\setup.bat detect\necho code %ERRORLEVEL%\n", timeout=600)
+        said = batch("@echo off\ncall Z:\\repo\\installer\\setup.bat detect\necho code %ERRORLEVEL%\n", timeout=600)
         assert "Windows 10" in said
         assert "code 0" in said

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator
 
-# Sharing violations by scanners last well under a second; ten tries with growing pauses are 5.5 s in all.
+# Sharing violations by scanners last well under a second; ten tries with growing pauses are 4.5 s in all.
 TRIES = 10
+# Access denied, sharing violation, lock violation, and a folder whose last file is deleted but still held open.
+HELD = (5, 32, 33, 145)
 
 
 def own_group() -> Dict[str, Any]:
@@ -34,21 +36,39 @@ def deaf_to_interrupts() -> Iterator[Dict[str, Any]]:
 
 def replace(source: Path, target: Path) -> None:
     """Rename, again after a pause while something else holds one of the files."""
-    for attempt in range(TRIES):
-        try:
-            source.replace(target)
-            return
-        except PermissionError:
-            if attempt == TRIES - 1:
-                raise
-            time.sleep(0.1 * (attempt + 1))
+    _patiently(lambda: source.replace(target))
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder, clearing read-only marks."""
+    """Remove a folder, clearing read-only marks; again after a pause while something else holds a file in it.
+
+    Raises the last `OSError` when it is held for longer than that.
+    """
 
     def clear_and_retry(function: Callable[..., Any], name: str, _: Any) -> None:
         Path(name).chmod(stat.S_IWRITE)
         function(name)
 
-    shutil.rmtree(path, onerror=clear_and_retry)
+    def remove() -> None:
+        # A try before this one may have got as far as the folder itself.
+        if path.exists():
+            shutil.rmtree(path, onerror=clear_and_retry)
+
+    if not path.exists():
+        raise FileNotFoundError(path)
+    _patiently(remove)
+
+
+def _patiently(act: Callable[[], Any]) -> None:
+    for attempt in range(TRIES):
+        try:
+            act()
+            return
+        except OSError as error:
+            if attempt == TRIES - 1 or not _is_held(error):
+                raise
+            time.sleep(0.1 * (attempt + 1))
+
+
+def _is_held(error: OSError) -> bool:
+    return isinstance(error, PermissionError) or getattr(error, "winerror", None) in HELD

@@ -22,8 +22,8 @@ def run(facts: Facts) -> Outcome:
         "Windows ends paths at 260 characters.",
         "Some wheels hold deeper folders; installing them then fails half way.",
         manual(
-            "New-ItemProperty -Path HKLM:\\SYSTEM\\CurrentControlSet\\Control\\FileSystem -Name LongPathsEnabled -Value 1 -PropertyType DWORD -Force",
-            "PowerShell as administrator: allows long paths",
+            "reg add HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem /v LongPathsEnabled /t REG_DWORD /d 1 /f",
+            "in a console that was started as administrator: allows long paths",
         ),
         link="https://pip.pypa.io/warnings/enable-long-paths",
     )

@@ -136,8 +136,8 @@ SYMPTOMS = (
         cause="Without long paths Windows ends at 260 characters; wheels hold deeper folders.",
         fix=(
             (
-                "New-ItemProperty -Path HKLM:\\SYSTEM\\CurrentControlSet\\Control\\FileSystem -Name LongPathsEnabled -Value 1 -PropertyType DWORD -Force",
-                "PowerShell as administrator: allows long paths; or move the environment to a short folder such as C:\\sd",
+                "reg add HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem /v LongPathsEnabled /t REG_DWORD /d 1 /f",
+                "in a console that was started as administrator: allows long paths; or move the environment to a short folder such as C:\\sd",
             ),
         ),
         link="https://pip.pypa.io/warnings/enable-long-paths",
