@@ -104,11 +104,14 @@ class Catalog:
 
     def floor(self, what: str) -> rows.Floor:
         """The oldest version of `what` ("torch", "python") that the trainer runs on. Raises `KeyError`."""
-        for row in self.table("floors"):
-            if row.what == what:
-                found: rows.Floor = row
-                return found
-        raise KeyError(what)
+        return self.floors()[what]
+
+    def floors(self) -> Mapping[str, rows.Floor]:
+        """Every floor by what it is of."""
+        found: Mapping[str, rows.Floor] = self.remember(
+            "floors", lambda: {row.what: row for row in self.table("floors")}
+        )
+        return found
 
     def sources(self, name: str) -> Mapping[str, str]:
         """Short source names of a table → where that is."""

@@ -6,10 +6,11 @@ import re
 from typing import Callable, Dict, Iterator, List, Tuple
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from dreamboot.catalog.catalog import Catalog
 from dreamboot.catalog.loading import TABLES
-from dreamboot.catalog.versions import cuda_of, numbers
+from dreamboot.catalog.versions import at_least, cuda_of, numbers
 from dreamboot.values import value
 
 
@@ -46,7 +47,8 @@ def _unknown_sources(catalog: Catalog) -> Iterator[Contradiction]:
 
 
 def _doubled_rows(catalog: Catalog) -> Iterator[Contradiction]:
-    keys = {"torch": "torch", "gpus": "name", "amd": "gfx", "bitsandbytes": "version", "xformers": "version"}
+    keys = {"torch": "torch", "gpus": "name", "amd": "gfx", "bitsandbytes": "version", "xformers": "version",
+            "conflicts": "id", "floors": "what"}  # fmt: skip
     for table, key in keys.items():
         seen = set()
         for row in catalog.raw(table)["rows"]:
@@ -138,11 +140,44 @@ def _stacks(catalog: Catalog) -> Iterator[Contradiction]:
             )
 
 
+def _floors(catalog: Catalog) -> Iterator[Contradiction]:
+    """A set of packages of today that lies below a floor."""
+    for stack in catalog.stacks:
+        for name, floor in catalog.floors().items():
+            wanted = stack.packages.get(name, "")
+            if not stack.profile and wanted.startswith("==") and not at_least(wanted[2:], floor.oldest):
+                what = f"it has {name}{wanted}, below the floor {floor.oldest}"
+                yield Contradiction(table="stacks", row=stack.name, what=what)
+
+
+def _conflicts(catalog: Catalog) -> Iterator[Contradiction]:
+    """Version ranges that nobody can read, and a stack that holds both sides of a known conflict."""
+    for row in catalog.table("conflicts"):
+        for fact, wanted in row.holds.items():
+            if not re.fullmatch(r"[a-z][a-z-]*", wanted) and not _readable(wanted):
+                yield Contradiction(table="conflicts", row=row.id, what=f"{fact}{wanted} can't be read")
+    for stack in catalog.stacks:
+        have = {canonicalize_name(name): text[2:] for name, text in stack.packages.items() if text[:2] == "=="}
+        for row in catalog.table("conflicts"):
+            if row.holds and set(row.holds) <= set(have) and all(
+                Requirement(f"x{wanted}").specifier.contains(have[fact]) for fact, wanted in row.holds.items()
+            ):  # fmt: skip
+                yield Contradiction(table="stacks", row=stack.name, what=f"it holds both sides of {row.id}")
+
+
+def _readable(specifier: str) -> bool:
+    try:
+        Requirement(f"x{specifier}")
+    except InvalidRequirement:
+        return False
+    return True
+
+
 def _title(row: object) -> str:
     return str(next(iter(row.values()), "")) if isinstance(row, dict) else ""
 
 
 _LOOKS: Tuple[Callable[[Catalog], Iterator[Contradiction]], ...] = (
     _unknown_sources, _doubled_rows, _builds_without_code, _overlapping_architectures, _tags_without_driver,
-    _drivers_that_disagree, _gpus_against_families, _amd_tags, _stacks,
+    _drivers_that_disagree, _gpus_against_families, _amd_tags, _stacks, _floors, _conflicts,
 )  # fmt: skip

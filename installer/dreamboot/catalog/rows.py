@@ -177,13 +177,22 @@ class TritonWindows:
 
 @value
 class Conflict:
-    """Two version ranges that are known not to work together."""
+    """Two sides that are known not to work together: `a` and `b` for people, `holds` for the planner.
 
+    `holds`: fact → version specifier (or plain word), all of which are true where the conflict is. Facts are
+    distributions, "python", "cuda", "compute-capability", "source" and "system". `rule`: the planner's rule or
+    companion that speaks of it; "" where the planner never meets it.
+    """
+
+    id: str
+    packages: Strings
     a: str
     b: str
     effect: str
     fix: str
     source: Strings
+    rule: str = ""
+    holds: Mapping[str, str] = field(default_factory=dict)
     unverified: Strings = ()
 
 
@@ -202,8 +211,9 @@ class AccelerateKeys:
 class Stack:
     """A set of package versions that were resolved and imported together.
 
-    `python` and `torch` are specifiers; `packages`: requirement per distribution.
-    `profile` names a stack that is taken only when asked for.
+    `python` and `torch` are specifiers; `packages`: requirement per distribution. `tied`: those that name ranges of
+    each other in their metadata, so that moving one moves the others. `profile` names a stack that is taken only when
+    asked for.
     """
 
     name: str
@@ -211,6 +221,7 @@ class Stack:
     torch: str
     packages: Mapping[str, str]
     source: Strings
+    tied: Strings = ()
     profile: str = ""
     patches: Strings = ()
     unverified: Strings = ()
@@ -218,7 +229,10 @@ class Stack:
 
 @value
 class Floor:
-    """The oldest version of something that the trainer runs on, and what was seen below it."""
+    """The oldest version of something that the trainer runs on, and what was seen below it.
+
+    `what`: "torch", "python", "glibc" or a distribution as the table `stacks` spells it.
+    """
 
     what: str
     oldest: str

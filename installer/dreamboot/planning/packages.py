@@ -8,17 +8,12 @@ from packaging.requirements import Requirement
 from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
 
+from dreamboot.catalog import Catalog
 from dreamboot.catalog.versions import at_least, numbers
 from dreamboot.model import Choice, DreambootError, ExitCode, Problem
 from dreamboot.planning.companions import Addition, Chosen
 from dreamboot.planning.pins import allows
 
-# The oldest releases that work together with transformers 5 (catalog: conflicts).
-_OLDEST = {"diffusers": "0.37", "transformers": "5", "accelerate": "1.10", "peft": "0.17"}
-# What a pin may not go below: those, and the hub client that transformers 5 asks for (its own metadata).
-_FLOORS = {**_OLDEST, "huggingface_hub": "1.3"}
-# Each of these names ranges of the others in its metadata.
-_TIED = ("diffusers", "transformers", "accelerate", "peft", "safetensors", "tokenizers", "huggingface_hub")
 # Decided by rules or companions of their own, pins included.
 _DECIDED_ELSEWHERE = ("torch", "python", "bitsandbytes", "xformers", "torchvision")
 
@@ -43,7 +38,7 @@ def packages(chosen: Chosen, additions: Sequence[Addition]) -> Tuple[Dict[str, s
             continue
         asked = ",".join(str(requirement.specifier) for requirement in requirements)
         if not _within(found[name], requirements):
-            found[name] = _relaxed(name, asked)
+            found[name] = _relaxed(name, asked, question.catalog)
             reasons.append(
                 Choice(topic=name, value=found[name], reason=f"pip's constraint {asked} forbids the usual one")
             )
@@ -56,11 +51,12 @@ def _loosened(wanted: Dict[str, str], chosen: Chosen) -> Dict[str, str]:
 
     They become ranges, or are left to the resolver, which knows their dependencies on each other.
     """
-    usual = chosen.stack.packages
-    moved = {name for name in _TIED if name in usual and wanted.get(name) != usual[name]}
-    if not moved or chosen.question.wish.profile:
+    usual, tied = chosen.stack.packages, chosen.stack.tied
+    moved = {name for name in tied if wanted.get(name) != usual[name]}
+    if not moved:
         return wanted
-    loose = {name: f">={_OLDEST[name]}" if name in _OLDEST else "" for name in _TIED if name not in moved}
+    floors = chosen.question.catalog.floors()
+    loose = {name: f">={floors[name].oldest}" if name in floors else "" for name in tied if name not in moved}
     return {name: loose.get(name, text) for name, text in wanted.items() if loose.get(name, text) or name in moved}
 
 
@@ -71,25 +67,24 @@ def _within(requirement: str, constraints: Sequence[Requirement]) -> bool:
     return all(allows(constraint, requirement[2:].split("+", maxsplit=1)[0]) for constraint in constraints)
 
 
-def _relaxed(name: str, asked: str) -> str:
-    oldest = _OLDEST.get(name)
-    return f">={oldest},{asked}" if oldest else asked
+def _relaxed(name: str, asked: str, catalog: Catalog) -> str:
+    floor = catalog.floors().get(name)
+    return f">={floor.oldest},{asked}" if floor else asked
 
 
 def _refuse_conflicts(chosen: Chosen) -> None:
     """A pin that breaks a package which the trainer needs is refused before anything is downloaded."""
     if chosen.question.wish.profile:
         return
-    for name, oldest in _FLOORS.items():
-        pin = chosen.question.pins.get(canonicalize_name(name))
-        if pin is not None and not all(_reaches(part, oldest) for part in pin.specifier):
-            usual = chosen.stack.packages.get(name, "")
+    for name, usual in chosen.stack.packages.items():
+        floor, pin = chosen.question.catalog.floors().get(name), chosen.question.pins.get(canonicalize_name(name))
+        if floor and pin is not None and not all(_reaches(part, floor.oldest) for part in pin.specifier):
             raise DreambootError(
                 Problem(
                     id="pin-below-floor",
                     what=f"--pin {pin} asks for a {name} that the trainer does not run on.",
-                    cause=f"The trainer and the packages around it need {name} {oldest} or newer.",
-                    hint=f'--pin "{name}>={oldest}", or leave the pin out ({name}{usual} is planned then)',
+                    cause=f"The trainer and the packages around it need {name} {floor.oldest} or newer: {floor.why}.",
+                    hint=f'--pin "{name}>={floor.oldest}", or leave the pin out ({name}{usual} is planned then)',
                 ),
                 exit_code=ExitCode.REFUSED,
             )
