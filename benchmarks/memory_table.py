@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +40,24 @@ def main() -> None:
             rows.append(row(family, method, optimizer, precision, checkpointing=checkpointing))
             print(json.dumps(rows[-1]), flush=True)
     if options.write:
-        head: dict[str, Any] = {
-            "schema": 1,
-            "about": "peak video memory of a training step, prior preservation included (MiB, as nvidia-smi counts); "
-            "fp16 stands for bf16 too",
-            "as_of": "2026-11-23",
-            "sources": {
-                "predicted": "python -m dreamboot_trainer predict, by benchmarks/memory_table.py; how near it comes: "
-                "docs/reference/memory.md",
-                "t4-table": "speed: ShivamShrirao/diffusers@b320b59 examples/dreambooth/README.md, on a Tesla T4",
-            },
-        }
-        lines = ",\n".join(f"  {json.dumps(item)}" for item in rows)
-        body = json.dumps(head, indent=2)[:-2]
-        TABLE.write_text(f'{body},\n"rows": [\n{lines}\n]\n}}\n', encoding="utf-8")
+        TABLE.write_text(document(rows), encoding="utf-8")
+
+
+def document(rows: list[dict[str, Any]]) -> str:
+    """The data file: one row a line."""
+    head: dict[str, Any] = {
+        "schema": 1,
+        "about": "peak video memory of a training step, prior preservation included (MiB, as nvidia-smi counts); "
+        "fp16 stands for bf16 too",
+        "as_of": datetime.now(timezone.utc).date().isoformat(),
+        "sources": {
+            "predicted": "python -m dreamboot_trainer predict, by benchmarks/memory_table.py (LoRA of rank 16); how "
+            "near it comes: docs/reference/memory.md",
+            "t4-table": "speed: ShivamShrirao/diffusers@b320b59 examples/dreambooth/README.md, on a Tesla T4",
+        },
+    }
+    lines = ",\n".join(f"  {json.dumps(item)}" for item in rows)
+    return f'{json.dumps(head, indent=2)[:-2]},\n"rows": [\n{lines}\n]\n}}\n'
 
 
 def row(family: str, method: str, optimizer: str, precision: str, *, checkpointing: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dreamboot.planning.question import Card, Target
 DEVICE = {Vendor.NVIDIA: "cuda", Vendor.AMD: "rocm", Vendor.INTEL: "xpu", Vendor.APPLE: "mps"}
 # Where cards of several makers are present, the one whose builds are most complete is meant.
 _PREFERENCE = (Vendor.NVIDIA, Vendor.AMD, Vendor.APPLE, Vendor.INTEL)
-# A LoRA of SD 1.x asks for 3 GiB (memory.json). Integrated GPUs borrow from the system's memory beyond their own, but
+# A LoRA of SD 1.x takes 2.6 GiB (memory.json). Integrated GPUs borrow from the system's memory beyond their own, but
 # those with less than this are the two-core display kind, slower than the CPU beside them.
 _INTEGRATED_MIB = 2048
 
