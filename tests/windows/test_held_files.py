@@ -11,7 +11,7 @@ import pytest
 
 from dreamboot.host import windows
 from support.dreamboot import BOOTSTRAP
-from support.wine import batch, in_wine
+from support.wine import in_wine, python
 
 
 class Scanner:
@@ -190,13 +190,7 @@ class TestInWine:
     pytestmark = in_wine
 
     def test_a_really_open_file_is_waited_for(self):
-        from support.wine import DRIVE
-
-        (DRIVE / "held.py").write_text(HOLDING)
-        said = batch(
-            "@echo off\nfor /d %%D in (%LOCALAPPDATA%\\dreamboot\\tool\\*) do set TOOL=%%D\n"
-            "%TOOL%\\Scripts\\python.exe C:\\held.py\necho code %ERRORLEVEL%\n"
-        )
+        said = python(HOLDING, tool=True)
         assert "UNLINK 32" in said, said
         assert "REMOVED True" in said, said
         assert "REPLACED True" in said, said

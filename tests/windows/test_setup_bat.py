@@ -50,9 +50,7 @@ class TestInWine:
         place.mkdir(parents=True, exist_ok=True)
         (place / "setup.bat").write_bytes(BATCH.read_bytes())
         (place / "bootstrap.py").write_text("import sys\nprint('GOT', sys.argv[1:])\nsys.exit(7)\n")
-        said = batch(
-            f'@echo off\ncall "C:\\m\\{folder}\\installer\\setup.bat" plan "--x=a b & c"\necho code %ERRORLEVEL%\n'
-        )
+        said = batch(f'call "C:\\m\\{folder}\\installer\\setup.bat" plan "--x=a b & c"\necho code %ERRORLEVEL%\n')
         assert "GOT ['plan', '--x=a b & c']" in said
         assert "code 7" in said
 
@@ -61,6 +59,6 @@ class TestTheToolInWine:
     pytestmark = in_wine
 
     def test_a_windows_machine_is_detected_by_a_windows_python(self):
-        said = batch("@echo off\ncall Z:\\repo\\installer\\setup.bat detect\necho code %ERRORLEVEL%\n", timeout=600)
+        said = batch("call Z:\\repo\\installer\\setup.bat detect\necho code %ERRORLEVEL%\n", timeout=600)
         assert "Windows 10" in said
         assert "code 0" in said
