@@ -261,12 +261,22 @@ class Wish:
 
 
 @value
+class KnownConflict:
+    """A row of the catalog's known conflicts: its id, the packages that it is between, where it is known from."""
+
+    id: str
+    packages: Tuple[str, ...]
+    source: Tuple[str, ...]
+
+
+@value
 class Rejected:
-    """A candidate that was not taken, and why."""
+    """A candidate that was not taken, and why; `conflict` where a known one is the reason."""
 
     candidate: str
     reason: str
     rule: str = ""
+    conflict: Optional[KnownConflict] = None
 
 
 @value
@@ -375,11 +385,15 @@ def plan_id(plan: Mapping[str, Any]) -> str:
 
 @value
 class Refusal:
-    """No candidate works: the problem with the shortest way out, and every candidate's reason."""
+    """No candidate works: the problem with the shortest way out, and every candidate's reason.
+
+    `conflicts`: the known conflicts that the refusal rests on.
+    """
 
     problem: Problem
     schema: int = SCHEMA
     rejected: Tuple[Rejected, ...] = ()
+    conflicts: Tuple[KnownConflict, ...] = ()
 
 
 Decision = Union[Plan, Refusal]

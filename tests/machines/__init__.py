@@ -45,7 +45,8 @@ def differences(decision: Decision, expect: Dict[str, Any]) -> Iterator[Tuple[st
 def _compare(decision: Decision, key: str, wanted: Any) -> Tuple[Any, bool]:
     if not isinstance(decision, Plan):
         problem = decision.problem
-        texts = {"refused": problem.id, "hint": problem.hint, "cause": problem.cause}
+        known = " ".join(conflict.id for conflict in decision.conflicts)
+        texts = {"refused": problem.id, "hint": problem.hint, "cause": problem.cause, "conflict": known}
         found = texts.get(key, f"refused: {problem.id}: {problem.cause} -> {problem.hint}")
         return found, found == wanted if key == "refused" else key in texts and wanted in found
     if key in ("refused", "hint", "cause"):
@@ -78,4 +79,8 @@ def _of_plan(plan: Plan, key: str, wanted: Any) -> Tuple[Any, bool]:
         candidate, rule = wanted
         same = [row for row in plan.rejected if candidate in row.candidate]
         return same, any(row.rule == rule for row in same)
+    if key == "conflict":
+        candidate, identifier = wanted
+        same = [row for row in plan.rejected if candidate in row.candidate]
+        return same, any(row.conflict and row.conflict.id == identifier for row in same)
     raise KeyError(key)

@@ -22,7 +22,10 @@ def plan(context: Context, wish: Wish) -> Iterator[Union[Event, Report]]:
 def report(decision: Decision) -> Report:
     """A decision as a report."""
     if isinstance(decision, Refusal):
-        data = {"schema": 1, "refused": to_json(decision.problem), "rejected": to_json(decision.rejected)}
+        data = {
+            "schema": 1, "refused": to_json(decision.problem), "conflicts": to_json(decision.conflicts),
+            "rejected": to_json(decision.rejected),
+        }  # fmt: skip
         return Report(command="plan", data=data, exit_code=ExitCode.REFUSED, problem=decision.problem)
     return Report(command="plan", data=document(decision))
 

@@ -29,6 +29,7 @@ TABLES: Dict[str, Type[Any]] = {
     "accelerate": rows.AccelerateKeys,
     "stacks": rows.Stack,
     "floors": rows.Floor,
+    "unpinnable": rows.Unpinnable,
     "sizes": rows.BuildSize,
     "memory": rows.MemoryRow,
 }

@@ -31,6 +31,7 @@ class TorchRelease:
     macos_by_python: Mapping[str, str] = field(default_factory=dict)
     triton: str = ""
     torchvision: str = ""
+    torchaudio: str = ""
     unverified: Strings = ()
 
 
@@ -224,6 +225,17 @@ class Stack:
     tied: Strings = ()
     profile: str = ""
     patches: Strings = ()
+    unverified: Strings = ()
+
+
+@value
+class Unpinnable:
+    """A pattern (regular expression, whole canonical name) of names that can't be pinned, and what can instead."""
+
+    pattern: str
+    why: str
+    instead: str
+    source: Strings
     unverified: Strings = ()
 
 

@@ -43,7 +43,7 @@ def assemble(question: Question, candidate: Candidate, verdicts: Sequence[Verdic
             Choice(topic="preset", value=training.method, reason=training.reason),
         ),
         rejected=(
-            *rejected_of(verdicts), *as_rejected(question),
+            *rejected_of(verdicts, question), *as_rejected(question),
             *(rejected for one in additions for rejected in one.rejected), *_outranked(candidate, verdicts),
         ),
         warnings=(*question.target.warnings, *reasons.warnings(chosen), *preset_warnings,

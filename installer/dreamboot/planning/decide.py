@@ -10,17 +10,21 @@ from dreamboot.catalog import Catalog
 from dreamboot.catalog.versions import numbers
 from dreamboot.model import Decision, DreambootError, Machine, Problem, Refusal, Wish
 from dreamboot.planning import assemble, refusal, target
+from dreamboot.planning.conflicts import PinRefusedError
 from dreamboot.planning.interpreters import interpreters
 from dreamboot.planning.judging import Verdict, best_of, judge
 from dreamboot.planning.pins import parse_constraints, parse_pins
 from dreamboot.planning.question import Card, Question, Target
 from dreamboot.planning.refusal import Detour
+from dreamboot.planning.unpinnable import refuse_unpinnable
 
 
 def plan(machine: Machine, wish: Wish, catalog: Catalog) -> Decision:
     """The plan for this machine and wish, or the refusal that says the shortest way out."""
     try:
         return _decide(machine, wish, catalog, detours=True)
+    except PinRefusedError as error:
+        return Refusal(problem=error.problem, conflicts=error.conflicts)
     except DreambootError as error:
         return Refusal(problem=error.problem)
 
@@ -68,6 +72,7 @@ def _unknown_profile(wish: Wish, catalog: Catalog) -> Optional[Problem]:
 
 def _question(machine: Machine, wish: Wish, catalog: Catalog, chosen: Target) -> Question:
     pins = parse_pins(wish.pins, machine)
+    refuse_unpinnable(pins, catalog)
     return Question(
         machine=machine, wish=wish, catalog=catalog, target=chosen,
         interpreters=interpreters(machine, wish, catalog, pins),

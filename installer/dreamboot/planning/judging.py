@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Optional, Sequence, Tuple
 
 from dreamboot.catalog.versions import at_least, cuda_of, numbers
-from dreamboot.model import Rejected
+from dreamboot.model import KnownConflict, Rejected
+from dreamboot.planning import conflicts
 from dreamboot.planning.candidates import candidates
 from dreamboot.planning.question import Candidate, Objection, Question
 from dreamboot.planning.rules import Rule, all_rules
@@ -91,13 +92,21 @@ def _native(candidate: Candidate, question: Question) -> bool:
     return at_least(driver.version, toolkit.ships_windows if windows else toolkit.ships_linux)
 
 
-def rejected_of(verdicts: Sequence[Verdict]) -> Tuple[Rejected, ...]:
+def conflict_of(found: Found, candidate: Candidate, question: Question) -> Optional[KnownConflict]:
+    """The known conflict behind one objection."""
+    if found.objection.conflict:
+        return conflicts.named(found.objection.conflict, question.catalog)
+    return conflicts.of_candidate(found.rule.id, candidate, question)
+
+
+def rejected_of(verdicts: Sequence[Verdict], question: Question) -> Tuple[Rejected, ...]:
     """The rejected candidates, each with the first (most fundamental) objection."""
     return tuple(
         Rejected(
             candidate=verdict.candidate.label,
             reason=verdict.findings[0].objection.reason,
             rule=verdict.findings[0].rule.id,
+            conflict=conflict_of(verdict.findings[0], verdict.candidate, question),
         )
         for verdict in verdicts
         if verdict.findings

@@ -125,10 +125,14 @@ class Question:
 
 @value
 class Objection:
-    """Why a rule rejects a candidate; `remedy` is what a person can do about it, "" when nothing can be done."""
+    """Why a rule rejects a candidate; `remedy` is what a person can do about it, "" when nothing can be done.
+
+    `conflict`: the id of the known conflict behind it, where its facts alone don't tell.
+    """
 
     reason: str
     remedy: str = ""
+    conflict: str = ""
 
 
 def platform_of(machine: Machine) -> str:

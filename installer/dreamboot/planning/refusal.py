@@ -6,7 +6,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from dreamboot.catalog.versions import numbers
 from dreamboot.model import Problem, Refusal, Rejected
-from dreamboot.planning.judging import Found, Verdict, rejected_of
+from dreamboot.planning.judging import Found, Verdict, conflict_of, rejected_of
 from dreamboot.planning.question import Question
 from dreamboot.planning.rules import Way
 from dreamboot.values import value
@@ -30,7 +30,12 @@ def refuse(question: Question, verdicts: Sequence[Verdict], detours: Sequence[De
     asked = _as_asked(verdicts)
     nearest = _nearest(asked)
     problem = _hopeless(question, asked, detours) if nearest is None else _mendable(question, nearest, detours)
-    return Refusal(problem=problem, rejected=(*rejected_of(verdicts), *as_rejected(question)))
+    main = nearest or _least_against(asked)
+    found = [conflict_of(item, main.candidate, question) for item in main.findings] if main else []
+    return Refusal(
+        problem=problem, rejected=(*rejected_of(verdicts, question), *as_rejected(question)),
+        conflicts=tuple(dict.fromkeys(conflict for conflict in found if conflict is not None)),
+    )  # fmt: skip
 
 
 def as_rejected(question: Question) -> Tuple[Rejected, ...]:
@@ -77,14 +82,14 @@ def _mendable(question: Question, nearest: Verdict, detours: Sequence[Detour]) -
 def _hopeless(question: Question, verdicts: Sequence[Verdict], detours: Sequence[Detour]) -> Problem:
     """Every candidate has something against it that nobody can change; the one with least against it says why."""
     platform, target = question.platform, question.target
-    if not verdicts:
+    nearest = _least_against(verdicts)
+    if nearest is None:
         return Problem(
             id="refused-platform",
             what=f"torch has no builds for {platform}.",
             cause="No source lists a wheel for this operating system and processor.",
             hint=_ways("Use a 64-bit Linux, Windows or macOS machine.", detours),
         )
-    nearest = max(verdicts, key=lambda verdict: (-_fixed(verdict), -len(verdict.findings), *_newest(verdict)))
     main = _main(nearest)
     where = (target.device, question.machine.os)
     cause = f"The nearest is {nearest.candidate.label}: {main.objection.reason}"
@@ -99,6 +104,13 @@ def _hopeless(question: Question, verdicts: Sequence[Verdict], detours: Sequence
     if pin is not None and any("--pin" in way.command for way in detours):
         elsewhere = f"Leave --pin {pin} out: other releases do work here."
     return Problem(id=f"refused-{main.rule.id}", what=_what(question), cause=cause, hint=_ways(elsewhere, detours))
+
+
+def _least_against(verdicts: Sequence[Verdict]) -> Optional[Verdict]:
+    """The candidate with least that nobody can change against it; None when there is no candidate."""
+    return max(
+        verdicts, key=lambda verdict: (-_fixed(verdict), -len(verdict.findings), *_newest(verdict)), default=None
+    )
 
 
 def _fixed(verdict: Verdict) -> int:

@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 from packaging.requirements import Requirement
 
 from dreamboot.catalog.rows import Stack
+from dreamboot.planning import conflicts
 from dreamboot.planning.pins import allows
 from dreamboot.planning.question import Candidate, Interpreter, Question
 
@@ -31,9 +32,21 @@ def _within(specifier: str, version: str) -> bool:
 def interpreter_for(candidate: Candidate, question: Question) -> Optional[Interpreter]:
     """The best interpreter for a candidate: one of the machine before a download; None when there is none."""
     for item in question.interpreters:
-        if not item.fault and item.minor in candidate.pythons and stack_for(candidate, item.minor, question):
+        has_wheel = not item.fault and item.minor in candidate.pythons
+        if has_wheel and stack_for(candidate, item.minor, question):
+            if _against_torchvision(item, candidate, question):
+                continue
             return item
     return None
+
+
+def _against_torchvision(item: Interpreter, candidate: Candidate, question: Question) -> bool:
+    """Whether torchvision is wanted and its release for this torch refuses this very Python (3.14.1)."""
+    release = question.catalog.release(candidate.version)
+    if release is None or not (question.wish.torchvision or "torchvision" in question.pins):
+        return False
+    facts = {"torchvision": (release.torchvision,), "python": (item.version,)}
+    return conflicts.known("interpreter", facts, question.catalog) is not None
 
 
 def pair(candidate: Candidate, question: Question) -> Tuple[Interpreter, Stack]:

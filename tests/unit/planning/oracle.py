@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
+from packaging.specifiers import SpecifierSet
+
 import dreamboot
 from dreamboot.model import Machine, Plan, SourceKind, Vendor, Wish
 
@@ -23,6 +25,7 @@ def rows(name: str) -> List[Dict[str, Any]]:
 
 TORCH = {row["torch"]: row for row in rows("torch")}
 ARCHITECTURES, BITSANDBYTES, AMD = rows("architectures"), rows("bitsandbytes"), {row["gfx"]: row for row in rows("amd")}
+CONFLICTS = rows("conflicts")
 ACCELERATE = {row["accelerate"]: set(row["keys"]) for row in rows("accelerate")}
 
 
@@ -45,6 +48,8 @@ def violations(machine: Machine, wish: Wish, plan: Plan, capabilities: Dict[int,
         yield from _cuda(machine, plan, platform, [capabilities[index] for index in plan.gpus])
     if plan.device == "rocm":
         yield from _rocm(machine, plan)
+    if not plan.profile:
+        yield from _known_conflicts(machine, plan)
     yield from _settings(machine, plan, [capabilities.get(index, "") for index in plan.gpus])
 
 
@@ -136,6 +141,23 @@ def _bitsandbytes(plan: Plan, platform: str, capabilities: List[str]) -> Iterato
             for code in codes
         ):
             yield f"bitsandbytes {wanted} has no code for {capability}"
+
+
+def _known_conflicts(machine: Machine, plan: Plan) -> Iterator[str]:
+    """Both sides of a row that names versions alone."""
+    have = {name.replace("_", "-"): wanted[2:] for name, wanted in plan.packages.items() if wanted.startswith("==")}
+    have.update(torch=plan.torch.version, system=machine.os)
+    if plan.torch.tag.startswith("cu"):
+        have["cuda"] = f"{plan.torch.tag[2:-1]}.{plan.torch.tag[-1]}"
+    for row in CONFLICTS:
+        holds = row.get("holds", {})
+        if holds and set(holds) <= set(have) and row["rule"] in ("pin", "bitsandbytes"):
+            words = {name: wanted for name, wanted in holds.items() if wanted.isalpha()}
+            rest = {name: SpecifierSet(wanted) for name, wanted in holds.items() if name not in words}
+            if all(have[name] == wanted for name, wanted in words.items()) and all(
+                wanted.contains(have[name].partition("+")[0]) for name, wanted in rest.items()
+            ):
+                yield f"it holds both sides of {row['id']}"
 
 
 def _rocm(machine: Machine, plan: Plan) -> Iterator[str]:

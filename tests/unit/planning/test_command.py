@@ -42,7 +42,7 @@ def test_the_promised_json(capsys: pytest.CaptureFixture[str], stated: str) -> N
     }  # fmt: skip
     assert plan["packages"]["torch"] == "==2.11.0+cu128"
     assert all(set(choice) == {"topic", "value", "reason"} for choice in plan["because"])
-    assert all(set(row) == {"candidate", "reason", "rule"} for row in plan["rejected"])
+    assert all(set(row) == {"candidate", "reason", "rule", "conflict"} for row in plan["rejected"])
 
 
 def test_a_refusal_in_json_and_in_words(capsys: pytest.CaptureFixture[str], stated: str) -> None:

@@ -47,6 +47,7 @@ def test_the_plan_itself_is_clean() -> None:
             {"packages": {"bitsandbytes": "==0.48.2", "accelerate": "==1.15.0"}, "version": "2.10.0", "tag": "cu128"},
             "no code",
         ),
+        ({"packages": {"diffusers": "==0.34.0", "transformers": "==5.23.0"}}, "diffusers-flax-weights-name"),
         ({"accelerate": {"use_gpu": True}}, "accelerate does not know"),
     ],
 )

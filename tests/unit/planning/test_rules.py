@@ -54,7 +54,9 @@ def test_the_easiest_way_comes_first() -> None:
 
 
 def test_companions_are_found_by_themselves() -> None:
-    assert {name for name, _ in all_companions()} == {"bitsandbytes", "numpy", "torchvision", "triton", "xformers"}
+    assert {name for name, _ in all_companions()} == {
+        "bitsandbytes", "numpy", "torchaudio", "torchvision", "triton", "xformers",
+    }  # fmt: skip
 
 
 def test_a_pin_that_is_no_requirement_is_a_problem_not_a_crash() -> None:

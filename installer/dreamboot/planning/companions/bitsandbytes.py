@@ -8,8 +8,9 @@ from packaging.requirements import Requirement
 
 from dreamboot.catalog.rows import BitsandbytesRelease
 from dreamboot.catalog.versions import at_least, cuda_of, numbers
-from dreamboot.model import Choice, DreambootError, ExitCode, Problem, Rejected
+from dreamboot.model import Choice, Problem, Rejected
 from dreamboot.planning.companions import Addition, Chosen
+from dreamboot.planning.conflicts import PinRefusedError, known, surroundings
 from dreamboot.planning.pins import allows
 
 NAME = "bitsandbytes"
@@ -31,17 +32,20 @@ def decide(chosen: Chosen) -> Addition:
                 because=Choice(topic=NAME, value=release.version, reason=reason),
                 rejected=tuple(refused),
             )
-        refused.append(Rejected(candidate=f"{NAME} {release.version}", reason=fault, rule=NAME))
+        facts = {**surroundings(chosen.candidate, chosen.question), NAME: (release.version,)}
+        conflict = known(NAME, facts, chosen.question.catalog)
+        refused.append(Rejected(candidate=f"{NAME} {release.version}", reason=fault, rule=NAME, conflict=conflict))
     why = refused[0].reason if refused else "no release is known"
     pin = chosen.question.pins.get(NAME)
     if pin is not None:
-        raise DreambootError(_pinned(str(pin), chosen, refused), exit_code=ExitCode.REFUSED)
+        asked = [row for row in refused if "--pin" not in row.reason]
+        conflicts = dict.fromkeys(row.conflict for row in asked if row.conflict is not None)
+        raise PinRefusedError(_pinned(str(pin), chosen, asked), conflicts)
     return Addition(because=Choice(topic=NAME, value="left out", reason=why), rejected=tuple(refused))
 
 
-def _pinned(pin: str, chosen: Chosen, refused: List[Rejected]) -> Problem:
-    """`--pin` is honoured or refused: releases that fit the pin, and why none of them works here."""
-    asked = [row for row in refused if "--pin" not in row.reason]
+def _pinned(pin: str, chosen: Chosen, asked: List[Rejected]) -> Problem:
+    """`--pin` is honoured or refused: releases that fit the pin (`asked`), and why none of them works here."""
     known = ", ".join(row.version for row in chosen.question.catalog.table(NAME))
     return Problem(
         id="bitsandbytes-does-not-fit",

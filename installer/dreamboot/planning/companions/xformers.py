@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dreamboot.catalog.rows import XformersRelease
 from dreamboot.catalog.versions import numbers
-from dreamboot.model import Choice, DreambootError, ExitCode, Problem
+from dreamboot.model import Choice, Problem
 from dreamboot.planning.companions import Addition, Chosen
+from dreamboot.planning.conflicts import PinRefusedError
 from dreamboot.planning.pins import allows
 from dreamboot.planning.rules.xformers import NAME, misfit
 
 
 def decide(chosen: Chosen) -> Addition:
-    """Raises `DreambootError` (refused) when it is pinned and no release fits the build."""
+    """Raises `PinRefusedError` when it is pinned and no release fits the build."""
     pin = chosen.question.pins.get(NAME)
     if pin is None:
         return Addition()
@@ -28,14 +29,13 @@ def decide(chosen: Chosen) -> Addition:
                 because=Choice(topic=NAME, value=release.version, reason=reason),
             )
         faults.append(f"{release.version}: {fault}")
-    raise DreambootError(
+    raise PinRefusedError(
         Problem(
             id="xformers-does-not-fit",
             what=f"No xformers release that satisfies --pin {pin} fits {chosen.candidate.label}.",
             cause="; ".join(faults[:4]) or "the catalog knows no such release",
             hint=f"Leave --pin {pin} out: torch's own attention (SDPA) is used",
-        ),
-        exit_code=ExitCode.REFUSED,
+        )
     )
 
 

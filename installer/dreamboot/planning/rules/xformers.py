@@ -25,7 +25,12 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
     if any(not misfit(release, candidate, question) for release in releases):
         return None
     reason = misfit(releases[-1], candidate, question) if releases else "the catalog knows no such release"
-    return Objection(reason=f"--pin {pin}: {reason}", remedy=f"leave --pin {pin} out: torch's own attention is used")
+    pinned_torch = all(not allows(Requirement(f"x{row.torch}"), candidate.version) for row in releases)
+    return Objection(
+        reason=f"--pin {pin}: {reason}",
+        remedy=f"leave --pin {pin} out: torch's own attention is used",
+        conflict="xformers-torch" if releases and pinned_torch else "",
+    )
 
 
 def misfit(release: XformersRelease, candidate: Candidate, question: Question) -> str:
