@@ -9,6 +9,7 @@ from pathlib import Path
 from dreamboot_trainer import hub
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.checks.advice import advise
+from dreamboot_trainer.checks.fits import check_fits
 from dreamboot_trainer.checks.model import check_model, check_vae
 from dreamboot_trainer.checks.photos import check_class_images, check_photos
 from dreamboot_trainer.checks.space import check_space
@@ -42,6 +43,7 @@ def check(config: Config, run: Path) -> Checked:
     if config.model.pretrained_vae_name_or_path:
         report += check_vae(Path(config.model.pretrained_vae_name_or_path).expanduser(), model)
     if not found.problems:
+        report += check_fits(config, model)
         report += check_space(config, model, run)
     return report
 

@@ -267,7 +267,8 @@ def _sample(options: argparse.Namespace) -> int:
     from dreamboot_trainer import backend, pipeline, sample
 
     chosen = backend.choose(config.training.device)
-    loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME), adapters=adapter)
+    base = pipeline.base_for(config, family_of(folder), chosen)
+    loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME), adapters=adapter, base=base)
     if adapter:
         methods()["lora"].load(loaded, place)
     found = config.sampling.validation_prompts or tuple(

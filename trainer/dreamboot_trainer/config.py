@@ -134,6 +134,17 @@ class Training:
     train_text_encoder: bool = option(default=False, text="Train the text encoder too: closer likeness, more memory.")
     text_encoder_steps: int = option(0, "Steps after which the text encoder stays as it is; 0 means never.", at_least=0)
     snr_gamma: float = option(0.0, "Min-SNR weighting of noise levels (5 is usual); 0 switches it off.", at_least=0)
+    timestep_sampling: str = option(
+        "auto",
+        "How noise levels are drawn for models trained by flow matching; auto: logit_normal for SD3, uniform for FLUX.",
+        choices=("auto", "uniform", "logit_normal"),
+    )
+    timestep_shift: float = option(
+        0.0, "Flow matching: how far noise levels are moved up (1 is not at all); 0 takes the model's own.", at_least=0
+    )
+    told_guidance: float = option(
+        1.0, "Guidance told to a network that takes it as an input (FLUX.1-dev) while it is trained.", at_least=0
+    )
     noise_offset: float = option(
         0.0, "Noise that is equal over the picture (0.05 to 0.1); 0 switches it off.", at_least=0
     )
@@ -185,6 +196,11 @@ class Lora:
     lora_rank: int = option(16, "Rank of the adapter's matrices: more can learn more.", at_least=1)
     lora_alpha: float = option(0.0, "Strength of the adapter is lora_alpha / lora_rank; 0 means lora_rank.", at_least=0)
     lora_dropout: float = option(0.0, "Share of the adapter's inputs that are left out at random.", at_least=0)
+    base_precision: str = option(
+        "auto",
+        "How the model's own weights are held: auto is mixed_precision's format, nf4 is 4 bits by bitsandbytes.",
+        choices=("auto", "nf4"),
+    )
     use_dora: bool = option(default=False, text="Train direction and size of the weights apart (Liu et al. 2024).")
 
 

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dreamboot_trainer import noise
+from dreamboot_trainer.backend import Backend, precision
 from dreamboot_trainer.data.pixels import to_image
 from dreamboot_trainer.families import Family, TextParts
 from dreamboot_trainer.lean import lean_imports
+from dreamboot_trainer.methods import Method, methods
 from dreamboot_trainer.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from dreamboot_trainer.config import Config
 
 Rows = Mapping[str, torch.Tensor]
 
@@ -70,6 +74,11 @@ class Pipeline:
         """What the text encoders make of the prompts, one row each, on the device."""
         return self.family.text.encode(self.text.encoders, self.tokens(prompts))
 
+    @torch.no_grad()
+    def settled(self, prompts: Sequence[str]) -> Rows:
+        """As `tokens`, but encoders that are never trained have done their part."""
+        return self.family.text.settled(self.text.encoders, self.tokens(prompts))
+
     def tokens(self, prompts: Sequence[str]) -> Rows:
         """The prompts' token ids, one row each, on the device."""
         found = self.family.text.tokens(self.text, prompts)
@@ -113,6 +122,41 @@ class Request:
     steps: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """How weights that stay as they are are held: their number format, or 4 bits each with arithmetic in it."""
+
+    dtype: torch.dtype = torch.float32
+    nf4: bool = False
+
+    def place(self, module: Any, device: torch.device, *, frozen: bool = True) -> Any:
+        """The module on the device; with `nf4`, a frozen one in 4 bits."""
+        if self.nf4 and frozen:
+            from dreamboot_trainer.quantize import to_nf4
+
+            to_nf4(module, device, self.dtype)
+        return module.to(device)
+
+    def autocast(self, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+        """What to call the denoiser under: float32 inputs meet weights of another format."""
+        if self.dtype is torch.float32:
+            return nullcontext
+        return lambda: torch.autocast(device.type, self.dtype)
+
+
+def base_of(method: Method, config: Config, precision: str) -> Base:
+    """The base of a run: half precision serves only weights that stay as they are."""
+    dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(precision, torch.float32)
+    return Base(dtype=dtype, nf4=config.lora.base_precision == "nf4") if method.ADAPTERS else Base()
+
+
+def base_for(config: Config, family: Family, chosen: Backend) -> Base:
+    """The base for drawing alone: float32, but for families of billions of weights what their training has."""
+    if not family.flow:
+        return Base()
+    return base_of(methods()["lora"], config, precision(chosen, config.training.mixed_precision).value)
+
+
 def load(
     family: Family,
     folder: ModelFolder,
@@ -121,20 +165,26 @@ def load(
     *,
     adapters: bool = False,
     compiled: bool = False,
+    base: Base | None = None,
 ) -> Pipeline:
-    """Every part in float32 on the device. `vae`: another VAE's folder.
+    """Every part on the device, in float32 but for what `base` says of a denoiser that stays as it is.
 
-    `adapters`: whether LoRA layers may come in. `compiled`: whether the network will be compiled.
+    `vae`: another VAE's folder. `adapters`: whether LoRA layers may come in. `compiled`: whether the network will be
+    compiled.
     """
+    base = base or Base()
     with lean_imports(adapters=adapters, compiled=compiled):
         loader = family.load
-        text = loader.text(folder, torch.float32)
-        for encoder in text.encoders:
-            encoder.to(device)
+        # T5 overflows in fp16 (huggingface/transformers issue 4586); bf16 has float32's range.
+        large = torch.bfloat16 if base.dtype is torch.float16 else base.dtype
+        text = loader.text(folder, torch.float32, large)
+        for name, encoder in zip(family.text_encoders, text.encoders, strict=True):
+            base.place(encoder, device, frozen=name in family.never_trained)
         return Pipeline(
             family=family,
             folder=folder,
-            denoiser=loader.denoiser(folder, torch.float32).to(device),
+            denoiser=base.place(loader.denoiser(folder, base.dtype), device),
+            autocast=base.autocast(device),
             vae=loader.vae(vae or folder.part("vae"), torch.float32).to(device),
             text=text,
             schedule=loader.noise_schedule(folder),

@@ -16,9 +16,9 @@ class Trainable(torch.nn.Module):
     `forward` then takes token ids in `text`; otherwise what a frozen encoder made of them.
     """
 
-    def __init__(self, family: Family, denoiser: Any, encoders: Sequence[Any] = ()) -> None:
+    def __init__(self, family: Family, denoiser: Any, encoders: Sequence[Any] = (), guidance: float = 1.0) -> None:
         super().__init__()
-        self.family = family
+        self.family, self.guidance = family, guidance
         self.denoiser = denoiser
         self.encoders = torch.nn.ModuleList(encoders)
 
@@ -27,7 +27,7 @@ class Trainable(torch.nn.Module):
     ) -> torch.Tensor:
         """The denoiser's answer [B, C, h, w]."""
         rows = self.family.text.encode(tuple(self.encoders), text) if len(self.encoders) else text
-        return self.family.denoise.predict(self.denoiser, noisy, timesteps, rows, sizes)
+        return self.family.denoise.predict(self.denoiser, noisy, timesteps, rows, sizes, self.guidance)
 
     def save_memory(self) -> None:
         """Gradient checkpointing: activations are computed again on the way back."""

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 from dreamboot_trainer.families import families, family_of
 from dreamboot_trainer.model_folder import read_folder
+from support.tiny_flow import build_flux, build_sd3
 from support.tiny_sd import build_sd1, build_sdxl
 from support.training import configure, losses, train
 
@@ -23,8 +24,12 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "sd1": build_sd1,
     "sd2": lambda folder: build_sd1(folder, v_prediction=True, linear=True),
     "sdxl": build_sdxl,
+    "sd3": build_sd3,
+    "flux": build_flux,
 }
 NAMES = sorted(BUILDERS)
+WHOLE = ["sd1", "sd2", "sdxl"]
+WAYS = [(name, method) for name in NAMES for method in (("full", "lora") if name in WHOLE else ("lora",))]
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +68,7 @@ def test_its_modules_hold_what_the_protocols_ask(family: object) -> None:
         assert all(callable(getattr(getattr(family, module), name)) for name in asked if name not in ("__init__",))
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "method"), WAYS)
 def test_it_trains_saves_and_exports(
     folders: dict[str, Path], photos: Path, tmp_path: Path, name: str, method: str
 ) -> None:
@@ -83,7 +87,7 @@ def test_it_trains_saves_and_exports(
     assert (tmp_path / "run" / "model.safetensors").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WHOLE)
 def test_diffusers_loads_the_result(folders: dict[str, Path], photos: Path, tmp_path: Path, name: str) -> None:
     from diffusers import DiffusionPipeline
 
@@ -94,7 +98,7 @@ def test_diffusers_loads_the_result(folders: dict[str, Path], photos: Path, tmp_
     assert picture.shape == (64, 64, 3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WHOLE)
 def test_our_sampling_is_that_of_diffusers(folders: dict[str, Path], name: str) -> None:
     """Same noise, same DDIM steps, same guidance: the latents agree with diffusers' own pipeline."""
     from diffusers import DDIMScheduler, DiffusionPipeline
@@ -141,7 +145,7 @@ def test_text_encoders_are_read_as_transformers_reads_them(folders: dict[str, Pa
     from dreamboot_trainer.model_folder import read_folder
 
     folder = read_folder(folders[name])
-    mine = family_of(folder).load.text(folder, torch.float32).encoders
+    mine = family_of(folder).load.text(folder, torch.float32, torch.float32).encoders
     classes = (CLIPTextModel, CLIPTextModelWithProjection)[: len(mine)]
     ids = torch.arange(77)[None] % 60
     for encoder, make, part in zip(mine, classes, ("text_encoder", "text_encoder_2"), strict=False):

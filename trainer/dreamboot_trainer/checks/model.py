@@ -25,7 +25,7 @@ def check_model(path: Path) -> Checked:
 def check_folder(folder: ModelFolder, family: Family) -> Checked:
     """Every component that the family needs is there, of the right class, with whole weight files."""
     faults = [fault for component in family.components for fault in _component(folder, component)]
-    return Checked(problems=tuple(faults) or _channels(folder))
+    return Checked(problems=tuple(faults) or _channels(folder, family))
 
 
 def check_vae(path: Path, model: Path) -> Checked:
@@ -35,7 +35,8 @@ def check_vae(path: Path, model: Path) -> Checked:
     faults = tuple(_weights(path, "vae"))
     if faults or not model.is_dir():
         return Checked(problems=faults)
-    return Checked(problems=_channels(read_folder(model, {"vae": path})))
+    folder = read_folder(model, {"vae": path})
+    return Checked(problems=_channels(folder, family_of(folder)))
 
 
 def _single_file(path: Path) -> Checked:
@@ -56,6 +57,8 @@ def _single_file(path: Path) -> Checked:
 def _component(folder: ModelFolder, component: Component) -> list[Problem]:
     place = folder.part(component.name)
     if component.name not in folder.parts:
+        if component.optional:
+            return []
         return [
             _incomplete(folder.path, component.name, f"{component.name} in model_index.json", ", ".join(folder.parts))
         ]
@@ -71,15 +74,16 @@ def _component(folder: ModelFolder, component: Component) -> list[Problem]:
     return _weights(place, component.name)
 
 
-def _channels(folder: ModelFolder) -> tuple[Problem, ...]:
-    """The UNet must take as many channels as the VAE makes."""
-    made, taken = folder.config("vae").get("latent_channels", 4), folder.config("unet").get("in_channels", 4)
+def _channels(folder: ModelFolder, family: Family) -> tuple[Problem, ...]:
+    """The denoiser must take as many channels as the VAE makes."""
+    made, taken = folder.config("vae").get("latent_channels", 4), family.latent_channels(folder)
     if made == taken:
         return ()
+    name = "UNet" if family.denoiser == "unet" else family.denoiser
     return (
         mismatch(
             "model-vae-mismatch",
-            f"The VAE in {folder.part('vae')} does not fit the UNet in {folder.part('unet')}.",
+            f"The VAE in {folder.part('vae')} does not fit the {name} in {folder.part(family.denoiser)}.",
             f"latents of {taken} channels",
             f"{made} channels",
             "--set pretrained_vae_name_or_path=FOLDER, with a VAE of the same model family",

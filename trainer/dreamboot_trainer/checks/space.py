@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.config import Config
-from dreamboot_trainer.families import family_of
-from dreamboot_trainer.model_folder import count_parameters, read_folder
+from dreamboot_trainer.families import Family, family_of
+from dreamboot_trainer.model_folder import ModelFolder, count_parameters, read_folder, tensor_shapes, weight_files
 from dreamboot_trainer.problems import Problem, TrainerError
 
 _STATE_BYTES = {
@@ -40,13 +40,34 @@ def bytes_needed(config: Config, model: Path) -> int:
     else:
         folder = read_folder(model)
         family = family_of(folder)
-        counts = {part.name: count_parameters(folder.part(part.name)) for part in family.components if part.weights}
+        counts = {
+            part.name: count_parameters(folder.part(part.name))
+            for part in family.components
+            if part.weights and part.name in folder.parts
+        }
         trained, everything = counts[family.denoiser], sum(counts.values())
+        if config.training.method == "lora":
+            trained = everything = min(trained, adapter_parameters(config, folder, family))
     kept = 1 + _saves(config)
     saved = everything * _SAVED_BYTES[config.output.save_precision] * kept
     saved += everything * 2 * config.output.save_original
     images = config.prior.num_class_images * config.data.resolution**2 * 2 * config.prior.with_prior_preservation
     return int(saved + images + checkpoint_bytes(config, trained) * _checkpoints(config)) + _MARGIN
+
+
+def adapter_parameters(config: Config, folder: ModelFolder, family: Family) -> int:
+    """Weights of a LoRA, from the shapes of the layers that get one; those in text encoders count as a fifth more."""
+    ends = tuple(f".{target}.weight" for target in family.lora_targets)
+    shapes = (
+        shape
+        for path in weight_files(folder.part(family.denoiser))
+        if path.suffix == ".safetensors"
+        for name, (_, shape) in tensor_shapes(path).items()
+        if name.endswith(ends) and len(shape) == 2
+    )
+    found = sum(config.lora.lora_rank * (shape[0] + shape[1]) for shape in shapes)
+    # Joined layers (convert/lora/fused.py) take up to four times the place.
+    return int(found * 1.2 * (4 if family.flow else 1)) or count_parameters(folder.part(family.denoiser))
 
 
 def checkpoint_bytes(config: Config, trained: int) -> int:

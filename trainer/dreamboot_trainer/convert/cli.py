@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
         help="number format of the result; default: float16 for a checkpoint, keep for a folder or a LoRA",
     )
     result.add_argument("--ema", action="store_true", help="take the averaged (EMA) UNet weights of a checkpoint")
-    result.add_argument("--family", choices=("sd1", "sd2", "sdxl"), help="refuse SRC if it is of another family")
+    result.add_argument(
+        "--family", choices=("sd1", "sd2", "sdxl", "sd3", "flux"), help="refuse SRC if it is of another family"
+    )
     result.add_argument("--config-dir", type=Path, metavar="FOLDER", help="a diffusers folder with the model's configs")
     result.add_argument("--tokenizer", type=Path, metavar="FOLDER", help="the tokenizer for the new diffusers folder")
     result.add_argument("--yes", action="store_true", help="replace DST if it exists")

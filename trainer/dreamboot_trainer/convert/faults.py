@@ -273,3 +273,16 @@ def unknown_lora_layers(path: Path, names: Sequence[str]) -> TrainerError:
             hint=f"Name the model it was trained on: dreamboot convert {path} OUT.safetensors --config-dir FOLDER",
         )
     )
+
+
+def mixed_lora(path: Path, name: str) -> TrainerError:
+    """Adapters that share one layer of the original model, and cannot be joined."""
+    return TrainerError(
+        Problem(
+            id="convert-lora-not-joined",
+            what=f"{path} has adapters that cannot become kohya's one layer {name}.",
+            cause="Expected plain LoRA of one rank, strength and number format over the query, key and value of a "
+            "block, which are one layer there; found DoRA, or several.",
+            hint="Use the file as it is: diffusers reads it, and ComfyUI reads its names.",
+        )
+    )

@@ -12,7 +12,7 @@ from dreamboot_trainer import noise
 from dreamboot_trainer.data.buckets import BucketOrder
 from dreamboot_trainer.data.order import Layout, Order
 from dreamboot_trainer.data.sources import Names, Source
-from dreamboot_trainer.families import Family
+from dreamboot_trainer.families import Family, Levels
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Batch:
 class _Sample:
     latents: torch.Tensor
     added: torch.Tensor
-    timestep: int
+    timestep: float
     row: int
     sizes: tuple[int, ...]
 
@@ -60,11 +60,12 @@ class Batches:
         device: torch.device,
         noise_offset: float = 0.0,
         snr_gamma: float = 0.0,
+        levels: Levels = Levels(),  # noqa: B008 - frozen
         buckets: bool = False,
     ) -> None:
         self._family, self._schedule = family, schedule
         self._text, self._rows = text, rows
-        self._noise_offset, self._snr_gamma = noise_offset, snr_gamma
+        self._noise_offset, self._snr_gamma, self._levels = noise_offset, snr_gamma, levels
         self._layout, self._seed, self._device = layout, seed, device
         streams = (("instance", instance), ("class", prior))
         self._streams = tuple(
@@ -114,7 +115,7 @@ class Batches:
         return _Sample(
             latents=encoded.mean + encoded.std * noise.gaussian(shape, *names, "posterior"),
             added=added,
-            timestep=self._family.denoise.timestep(self._schedule, *names, "timestep"),
+            timestep=self._family.denoise.timestep(self._schedule, self._levels, shape, *names, "timestep"),
             row=self._rows[source.items[index].prompt],
             sizes=encoded.sizes,
         )

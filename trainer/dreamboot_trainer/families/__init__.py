@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from dreamboot_trainer.config import ATTENTIONS
 from dreamboot_trainer.model_folder import ModelFolder
 from dreamboot_trainer.problems import Problem, TrainerError
 
@@ -31,6 +32,7 @@ class Component:
     name: str
     classes: tuple[str, ...]
     weights: bool = True
+    optional: bool = False
 
 
 @dataclass(slots=True)
@@ -41,19 +43,34 @@ class TextParts:
     encoders: tuple[Any, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Levels:
+    """How noise levels are drawn in training. `shift` 0 is the model's own; families without a choice use neither."""
+
+    sampling: str = "auto"
+    shift: float = 0.0
+
+
 class Load(Protocol):
-    """`load.py`: weights from a folder, on the CPU, in float32 unless `dtype` says otherwise."""
+    """`load.py`: weights from a folder, on the CPU, in float32 unless `dtype` says otherwise.
+
+    `large`: the number format of text encoders with billions of weights.
+    """
 
     def denoiser(self, folder: ModelFolder, dtype: torch.dtype) -> torch.nn.Module: ...
     def vae(self, folder: Path, dtype: torch.dtype) -> torch.nn.Module: ...
-    def text(self, folder: ModelFolder, dtype: torch.dtype) -> TextParts: ...
+    def text(self, folder: ModelFolder, dtype: torch.dtype, large: torch.dtype) -> TextParts: ...
     def noise_schedule(self, folder: ModelFolder) -> Any: ...
 
 
 class Text(Protocol):
-    """`text.py`: prompts to conditioning."""
+    """`text.py`: prompts to conditioning.
+
+    `settled`: tokens, with those of encoders that are never trained replaced by what these make of them.
+    """
 
     def tokens(self, parts: TextParts, prompts: Sequence[str]) -> Tensors: ...
+    def settled(self, encoders: Sequence[Any], tokens: Tensors) -> Tensors: ...
     def encode(self, encoders: Sequence[Any], tokens: Tensors) -> Tensors: ...
     def too_long(self, parts: TextParts, prompt: str) -> int: ...
 
@@ -70,6 +87,8 @@ class Denoise(Protocol):
     """`denoise.py`: one call of the network, and what it should have answered.
 
     `sizes` [B, 6]: height and width of the photo, top and left of the crop, height and width of the result.
+    `guidance` is told to networks that take it as an input. `timestep`: a noise level for latents of `shape` (C, h, w),
+    drawn for these names.
     """
 
     def predict(
@@ -79,9 +98,10 @@ class Denoise(Protocol):
         timesteps: torch.Tensor,
         text: Tensors,
         sizes: torch.Tensor,
+        guidance: float = 1.0,
     ) -> torch.Tensor: ...
     def weights(self, schedule: Any, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor: ...
-    def timestep(self, schedule: Any, *names: int | str) -> int: ...
+    def timestep(self, schedule: Any, levels: Levels, shape: Sequence[int], *names: int | str) -> float: ...
     def target(
         self, schedule: Any, latents: torch.Tensor, added: torch.Tensor, timesteps: torch.Tensor
     ) -> torch.Tensor: ...
@@ -93,7 +113,7 @@ class Denoise(Protocol):
 class Sample(Protocol):
     """`sample.py`: the whole way from noise to latents.
 
-    `predict(latents, timesteps, text, sizes)` is the network; `text` and `negative` have one row per image.
+    `predict(latents, timesteps, text, sizes[, guidance])` is the network; `text` and `negative` have one row per image.
     """
 
     def denoise(
@@ -111,7 +131,13 @@ class Sample(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """One model family. `denoiser` names the trained component; `multiple` is what image sides must divide by."""
+    """One model family. `denoiser` names the trained component; `multiple` is what image sides must divide by.
+
+    `packing`: latent pixels that the denoiser takes as one. `never_trained`: text encoders that always stay as they
+    are. `methods`, `attentions`: values of the keys `method` and `attention` that it can be trained with.
+    `flow`: trained by flow matching, so noise levels are shares of noise 0..1. `guidance`: the usual guidance_scale.
+    `why_not_full` is said where a whole fine-tune is asked for and is not among the methods.
+    """
 
     name: str
     title: str
@@ -123,6 +149,22 @@ class Family:
     denoiser: str = "unet"
     text_encoders: tuple[str, ...] = ("text_encoder",)
     lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
+    packing: int = 1
+    never_trained: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ("full", "lora")
+    attentions: tuple[str, ...] = ATTENTIONS
+    flow: bool = False
+    guidance: float = 7.5
+    why_not_full: str = ""
+
+    def trainable(self, encoders: Sequence[Any]) -> dict[str, Any]:
+        """Of the text encoders, those that may be trained, by their names."""
+        named = zip(self.text_encoders, encoders, strict=True)
+        return {name: encoder for name, encoder in named if name not in self.never_trained}
+
+    def latent_channels(self, folder: ModelFolder) -> int:
+        """Channels of the latents that the denoiser takes."""
+        return int(folder.config(self.denoiser).get("in_channels", 4)) // self.packing
 
     @property
     def load(self) -> Load:

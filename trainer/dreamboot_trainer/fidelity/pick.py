@@ -198,8 +198,9 @@ def _drawer(config: Config, base: Path, trained: Path | None, count: int) -> Dra
 
     adapter = trained is not None and not (trained / INDEX).is_file()
     folder = read_folder(base if adapter or trained is None else trained)
-    device = torch.device(backend.choose(config.training.device).NAME)
-    loaded = pipeline.load(family_of(folder), folder, None, device, adapters=adapter)
+    chosen = backend.choose(config.training.device)
+    device, numbers = torch.device(chosen.NAME), pipeline.base_for(config, family_of(folder), chosen)
+    loaded = pipeline.load(family_of(folder), folder, None, device, adapters=adapter, base=numbers)
     if adapter and trained is not None:
         methods()["lora"].load(loaded, trained)
     sampling, side = config.sampling, config.data.resolution

@@ -16,7 +16,8 @@ ADAPTERS = False
 def attach(pipeline: Pipeline, config: Config) -> Trainable:
     """See Method."""
     pipeline.denoiser.requires_grad_(requires_grad=True)
-    encoders = pipeline.text.encoders if config.training.train_text_encoder else ()
+    encoders = tuple(pipeline.family.trainable(pipeline.text.encoders).values())
+    encoders = encoders if config.training.train_text_encoder else ()
     for encoder in encoders:
         encoder.requires_grad_(requires_grad=True)
     return Trainable(pipeline.family, pipeline.denoiser, encoders)

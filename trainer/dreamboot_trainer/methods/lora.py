@@ -41,13 +41,13 @@ def attach(pipeline: Pipeline, config: Config) -> Trainable:
         )
 
     pipeline.denoiser.requires_grad_(requires_grad=False)
-    encoders = pipeline.text.encoders if config.training.train_text_encoder else ()
+    encoders = [part for name, part in _adapted(pipeline, config).items() if name != pipeline.family.denoiser]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(config.training.seed, "adapter"))
         pipeline.denoiser.add_adapter(options(pipeline.family.lora_targets))
         for encoder in encoders:
             encoder.add_adapter(options(_TEXT_TARGETS))
-    trainable = Trainable(pipeline.family, pipeline.denoiser, encoders)
+    trainable = Trainable(pipeline.family, pipeline.denoiser, encoders, config.training.told_guidance)
     for parameter in trainable.trained().values():
         parameter.data = parameter.data.float().clone()
     return trainable
@@ -94,8 +94,9 @@ def load(pipeline: Pipeline, saved: Path) -> None:
 
 
 def _parts(pipeline: Pipeline) -> dict[str, Any]:
-    encoders = zip(pipeline.family.text_encoders, pipeline.text.encoders, strict=True)
-    return {pipeline.family.denoiser: pipeline.denoiser, **dict(encoders)}
+    """What may have an adapter, by its name."""
+    family = pipeline.family
+    return {family.denoiser: pipeline.denoiser, **family.trainable(pipeline.text.encoders)}
 
 
 def _adapted(pipeline: Pipeline, config: Config) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dreamboot_trainer.data.buckets import bucket_sizes
 from dreamboot_trainer.data.items import Item
 from dreamboot_trainer.data.order import Layout
 from dreamboot_trainer.data.sources import Cached, Encoded, Live, Source, encode_views
+from dreamboot_trainer.families import Levels
 from dreamboot_trainer.pipeline import Pipeline, Rows
 from dreamboot_trainer.stages.prepare import Prepared, warn_of_long_prompts
 
@@ -38,6 +39,7 @@ def make_batches(context: Context, prepared: Prepared, instance: Sequence[Item],
         device=context.accelerator.device,
         noise_offset=training.noise_offset,
         snr_gamma=training.snr_gamma,
+        levels=Levels(sampling=training.timestep_sampling, shift=training.timestep_shift),
         buckets=context.config.data.aspect_ratio_buckets,
     )
     context.events.finished("cache")
@@ -48,7 +50,7 @@ def _text(context: Context, pipeline: Pipeline, prompts: Sequence[str]) -> Rows:
     """One row per prompt: token ids where the text encoder learns, else what it makes of them."""
     config = context.config
     with nullcontext() if config.data.pad_tokens else padded_to_longest(pipeline.text.tokenizers, prompts):
-        return pipeline.tokens(prompts) if config.training.train_text_encoder else pipeline.embed(prompts)
+        return pipeline.settled(prompts) if config.training.train_text_encoder else pipeline.embed(prompts)
 
 
 @contextmanager

@@ -6,22 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from dreamboot_trainer import backend as backends
 from dreamboot_trainer import sample
+from dreamboot_trainer.config import ATTENTIONS
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.concepts import Subject, model_path, subjects
 from dreamboot_trainer.families import family_of
 from dreamboot_trainer.identifiers import common_identifier, initialise
 from dreamboot_trainer.methods import Method, methods
 from dreamboot_trainer.model_folder import ModelFolder, read_folder
-from dreamboot_trainer.pipeline import Pipeline, load
+from dreamboot_trainer.pipeline import Pipeline, base_of, load
 from dreamboot_trainer.problems import TrainerError, mismatch
+from dreamboot_trainer.quantize import require_nf4
 
 CONVERTED = "base_model"
-HALF = {"fp16": "float16", "bf16": "bfloat16"}
-"""What a denoiser that stays as it is is held in: half the memory. Weights that are trained are held in float32."""
 
 
 @dataclass(slots=True)
@@ -43,12 +41,16 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
     folder = _folder(context)
     family = family_of(folder)
     compiled = config.training.compile != "no"
-    pipeline = load(family, folder, None, device, adapters=method.ADAPTERS, compiled=compiled)
+    base = base_of(method, config, precision.value)
+    if base.nf4:
+        require_nf4(device, base.dtype)
+    pipeline = load(family, folder, None, device, adapters=method.ADAPTERS, compiled=compiled, base=base)
     pipeline.autocast = context.accelerator.autocast
-    if method.ADAPTERS and precision.value in HALF:
-        pipeline.denoiser.to(getattr(torch, HALF[precision.value]))
     attention = backends.attention(context.backend, config.training.attention, precision.value)
-    backends.set_attention(pipeline.denoiser, attention.value)
+    if family.attentions == ATTENTIONS:
+        backends.set_attention(pipeline.denoiser, attention.value)
+    else:
+        attention = backends.Choice(value=family.attentions[0], reason=f"the only one for {family.title}")
     context.events.line("prepare", f"{family.title} on {device}")
     context.events.line("prepare", f"precision {precision.value}: {precision.reason}")
     context.events.line("prepare", f"attention {attention.value}: {attention.reason}")

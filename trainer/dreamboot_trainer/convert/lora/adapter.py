@@ -67,8 +67,11 @@ def from_diffusers(source: Source) -> tuple[dict[str, Adapter], list[str]]:
     return _adapters(layers, rest, {name: _alpha(config, name) for name in layers})
 
 
-def metadata(adapters: Mapping[str, Adapter]) -> str:
-    """peft's configuration for these layers (dotted names), in diffusers' form."""
+def metadata(adapters: Mapping[str, Any]) -> str:
+    """peft's configuration for these layers (dotted names), in diffusers' form.
+
+    `adapters`: name -> Adapter, or anything else with its `rank`, `alpha` and `magnitude`.
+    """
     entries: dict[str, Any] = {}
     for component in sorted({name.partition(".")[0] for name in adapters}):
         own = {_module(name): a for name, a in sorted(adapters.items()) if name.partition(".")[0] == component}

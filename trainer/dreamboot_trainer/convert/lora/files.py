@@ -15,6 +15,7 @@ from dreamboot_trainer.convert.catalogue import Located, open_in, read_json
 from dreamboot_trainer.convert.detect import family_of_folder
 from dreamboot_trainer.convert.families import FAMILIES
 from dreamboot_trainer.convert.faults import not_a_lora, unknown_lora_layers, wrong_family
+from dreamboot_trainer.convert.lora import fused, transformers
 from dreamboot_trainer.convert.lora.adapter import (
     METADATA_KEY,
     PEFT_FILE,
@@ -32,8 +33,8 @@ from dreamboot_trainer.convert.writer import total_bytes, write
 
 _FILE = "pytorch_lora_weights.safetensors"
 _FAMILY_BY_CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
-_KOHYA_BASE = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
-"""Values of kohya's ss_base_model_version (kohya-ss/sd-scripts, library/model_util.py and sdxl_model_util.py)."""
+_KOHYA_BASE = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0", "flux": "flux1"}
+"""Values of kohya's ss_base_model_version (kohya-ss/sd-scripts, library/{model,sdxl_model,flux}_util*.py)."""
 
 
 def lora_file(path: Path) -> Path | None:
@@ -92,10 +93,17 @@ def _turn(
         source = open_in(stack, path)
         if _kind(source) != kind:
             raise not_a_lora(path, sorted(source.tensors))
-        name = _family(source, family, config_dir)
-        found = _known(source, kind, name, config_dir)
-        tensors, text, notes = plan(found, dtype)
-        text = {**text, "ss_base_model_version": _KOHYA_BASE[name]} if kind == "diffusers" else text
+        name = fused.family_of(source.tensors, config_dir)
+        if name is not None:
+            if family not in (None, name):
+                raise wrong_family(path, str(family), name)
+            tensors, text, notes = transformers.planned(source, kind, name, dtype)
+        else:
+            name = _family(source, family, config_dir)
+            found = _known(source, kind, name, config_dir)
+            tensors, text, notes = plan(found, dtype)
+        if kind == "diffusers" and name in _KOHYA_BASE:
+            text = {**text, "ss_base_model_version": _KOHYA_BASE[name]}
         size = total_bytes(tensors, text)
         if not dry_run:
             with new_file(out, size, overwrite=overwrite) as partial:

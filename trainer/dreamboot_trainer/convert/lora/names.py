@@ -31,7 +31,7 @@ def layers(family: Family, configs: Configs) -> tuple[Layer, ...]:
     kohya's trainer (kohya-ss/sd-scripts, networks/lora.py) names SD 1.x and 2.x layers after diffusers' modules, and
     SDXL's after those of the original UNet. Both forms are read for every family, as ComfyUI and the web UI do.
     """
-    return (*_unet(family, configs["unet"]), *_text(family))
+    return (*_unet(family, configs["unet"]), *text_layers(two=family.name == "sdxl"))
 
 
 def canonical(name: str) -> str:
@@ -72,9 +72,12 @@ def _unet(family: Family, config: Mapping[str, Any]) -> Iterator[Layer]:
         yield Layer(f"unet.{module}", kohya, (other,))
 
 
-def _text(family: Family) -> Iterator[Layer]:
-    two = family.name == "sdxl"
-    prefixes: dict[str, tuple[str, ...]] = {"text_encoder": ("lora_te1", "lora_te") if two else ("lora_te", "lora_te1")}
+def text_layers(*, two: bool, numbered: bool = False) -> Iterator[Layer]:
+    """The layers of one CLIP, or of `two`. `numbered`: the only one is te1 too (FLUX.1)."""
+    two_names = two or numbered
+    prefixes: dict[str, tuple[str, ...]] = {
+        "text_encoder": ("lora_te1", "lora_te") if two_names else ("lora_te", "lora_te1")
+    }
     if two:
         prefixes["text_encoder_2"] = ("lora_te2",)
     sizes = {"hidden_size": 1, "intermediate_size": 1, "num_hidden_layers": _OPENCLIP_LAYERS}

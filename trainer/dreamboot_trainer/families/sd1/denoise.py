@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from dreamboot_trainer import noise
+from dreamboot_trainer.families import Levels
 from dreamboot_trainer.families.sd1.load import NoiseSchedule
 from dreamboot_trainer.families.sd1.text import HIDDEN
 from dreamboot_trainer.problems import TrainerError, mismatch
 
 
 def predict(
-    denoiser: Any, noisy: torch.Tensor, timesteps: torch.Tensor, text: Mapping[str, torch.Tensor], _: torch.Tensor
+    denoiser: Any,
+    noisy: torch.Tensor,
+    timesteps: torch.Tensor,
+    text: Mapping[str, torch.Tensor],
+    _: torch.Tensor,
+    __: float = 1.0,
 ) -> torch.Tensor:
     """The network's answer [B, C, h, w]."""
     answer: torch.Tensor = denoiser(noisy, timesteps, text[HIDDEN], return_dict=False)[0]
     return answer
 
 
-def timestep(schedule: NoiseSchedule, *names: int | str) -> int:
+def timestep(schedule: NoiseSchedule, _: Levels, __: Sequence[int], *names: int | str) -> int:
     """A noise level, each as likely, drawn for these names."""
     return noise.below(schedule.train.config.num_train_timesteps, *names)
 

@@ -41,7 +41,7 @@ def vae(folder: Path, dtype: torch.dtype) -> Any:
     return owned(loaded).eval().requires_grad_(requires_grad=False)
 
 
-def text(folder: ModelFolder, dtype: torch.dtype) -> TextParts:
+def text(folder: ModelFolder, dtype: torch.dtype, _: torch.dtype = torch.float32) -> TextParts:
     """Tokenizer and text encoder, frozen."""
     place = folder.part("text_encoder")
     with guarded(place):

@@ -22,6 +22,11 @@ def tokens(parts: TextParts, prompts: Sequence[str]) -> Mapping[str, torch.Tenso
     return {TOKENS: found.input_ids}
 
 
+def settled(_: Sequence[Any], tokens: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """The tokens: every encoder may be trained."""
+    return tokens
+
+
 def encode(encoders: Sequence[Any], tokens: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
     """`hidden` [B, L, width]."""
     ids = tokens[TOKENS].to(encoders[0].device)

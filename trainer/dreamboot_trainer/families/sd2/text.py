@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dreamboot_trainer.families.sd1.text import encode, tokens, too_long
+from dreamboot_trainer.families.sd1.text import encode, settled, tokens, too_long
 
-__all__ = ["encode", "tokens", "too_long"]
+__all__ = ["encode", "settled", "tokens", "too_long"]

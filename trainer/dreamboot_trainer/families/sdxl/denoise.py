@@ -15,7 +15,12 @@ __all__ = ["add_noise", "predict", "target", "timestep", "weights"]
 
 
 def predict(
-    denoiser: Any, noisy: torch.Tensor, timesteps: torch.Tensor, text: Mapping[str, torch.Tensor], sizes: torch.Tensor
+    denoiser: Any,
+    noisy: torch.Tensor,
+    timesteps: torch.Tensor,
+    text: Mapping[str, torch.Tensor],
+    sizes: torch.Tensor,
+    _: float = 1.0,
 ) -> torch.Tensor:
     """The network's answer [B, C, h, w]. Order of the sizes: Podell et al. 2023, section 2.2, as diffusers has it."""
     told = {"text_embeds": text[POOLED], "time_ids": sizes.to(text[POOLED].dtype)}

@@ -15,7 +15,7 @@ from dreamboot_trainer.model_folder import ModelFolder
 __all__ = ["denoiser", "noise_schedule", "text", "vae"]
 
 
-def text(folder: ModelFolder, dtype: torch.dtype) -> TextParts:
+def text(folder: ModelFolder, dtype: torch.dtype, _: torch.dtype = torch.float32) -> TextParts:
     """Both tokenizers and text encoders, frozen."""
     first, place = first_text(folder, dtype), folder.part("text_encoder_2")
     with guarded(place):

@@ -9,7 +9,9 @@ import torch
 
 from dreamboot_trainer.families import TextParts
 from dreamboot_trainer.families.sd1 import text as single
-from dreamboot_trainer.families.sd1.text import HIDDEN
+from dreamboot_trainer.families.sd1.text import HIDDEN, settled
+
+__all__ = ["HIDDEN", "POOLED", "encode", "settled", "tokens", "too_long"]
 
 POOLED = "pooled"
 _IDS = ("input_ids", "input_ids_2")
