@@ -134,6 +134,6 @@ def test_the_whole_way(release, package, user, machine):
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
     checkpoint = json.loads(done.stdout)["checkpoint"]
     assert (layer.upper / checkpoint.lstrip("/")).stat().st_size > 1_000_000
-    tested = dreamboot(layer, user, "test", "-k", "test_values", "tests/unit/test_values.py", timeout=1800)
+    tested = dreamboot(layer, user, "test", "-n", "0", "-k", "not nothing", "tests/unit/test_values.py", timeout=1800)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert " passed" in tested.stdout + tested.stderr

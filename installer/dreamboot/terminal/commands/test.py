@@ -13,18 +13,17 @@ TAKES_UNKNOWN_OPTIONS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Its options; others go to pytest."""
+    """Its options; everything else, paths too, goes to pytest in the order in which it was typed."""
     parser.add_argument(
         "--fast", action="store_true", help="leave out tests that build environments or train for minutes"
     )
-    parser.add_argument("paths", nargs="*", help="test files or folders")
 
 
 def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Report]]:
     """Test."""
     from dreamboot.app.test import test
 
-    yield from test(context, [*args.paths, *args.unknown], fast=args.fast)
+    yield from test(context, args.unknown, fast=args.fast)
 
 
 def render(report: Report) -> str:
