@@ -286,7 +286,7 @@ def install_hint():
     again = " ".join([words_typed()] + sys.argv[1:])
     for program, command in INSTALL_VENV:
         if shutil.which(program):
-            return as_administrator(command) + "   then again: " + again
+            return as_administrator(with_lists(command)) + "   then again: " + again
     return "Install Python with pip (python.org's installer has both), then again: " + again
 
 
@@ -296,7 +296,17 @@ def as_administrator(command):
 
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return command
-    return "sudo " + command if shutil.which("sudo") else 'su -c "{0}"'.format(command)
+    if shutil.which("sudo"):
+        return " && ".join("sudo " + part for part in command.split(" && "))
+    return 'su -c "{0}"'.format(command)
+
+
+def with_lists(command, folder="/var/lib/apt/lists"):
+    """apt knows no package before it has read its lists, which container images of Debian come without."""
+    if not command.startswith("apt-get ") or not os.path.isdir(folder):
+        return command
+    known = any("_Packages" in name for name in os.listdir(folder))
+    return command if known else "apt-get update && " + command
 
 
 def pip_version():
@@ -310,8 +320,8 @@ def pip_version():
 
 def install(folder, requirements):
     """pip does it: it reads this machine's own index, certificate and proxy settings."""
-    inside = os.path.exists(os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "pip" + exe()))
     python = venv_python(folder)
+    inside = os.path.exists(os.path.join(os.path.dirname(python), "pip.exe" if os.name == "nt" else "pip"))
     command = [python, "-m", "pip"] if inside else [sys.executable, "-m", "pip", "--python", python]
     command += ["--disable-pip-version-check", "install", "--quiet", "--no-input", "--only-binary", ":all:"]
     code, output = call(command + requirements)
@@ -321,11 +331,6 @@ def install(folder, requirements):
             last_lines(output, 4),
             "Check the network and pip's settings (python3 -m pip config list), then run the same command again.",
         )
-
-
-def exe():
-    """ ".exe" on Windows."""
-    return ".exe" if os.name == "nt" else ""
 
 
 def last_lines(text, count):

@@ -101,7 +101,9 @@ def test_it_ends_well_or_names_the_one_command_that_is_missing(release, package,
     assert json.loads(planned.stdout)["torch"]["version"]
 
 
-def install_what_is_named(layer: Layer, user: str, refused: subprocess.CompletedProcess[str]) -> None:
+def install_what_is_named(
+    layer: Layer, user: str, refused: subprocess.CompletedProcess[str], wanted: str = "apt-get install -y python3-venv"
+) -> None:
     """The problem names one command; run as it stands (an ordinary user's by the administrator), it is enough."""
     assert refused.returncode == 1, refused.stdout + refused.stderr
     problem = json.loads(refused.stdout)["problem"]
@@ -109,10 +111,31 @@ def install_what_is_named(layer: Layer, user: str, refused: subprocess.Completed
     assert "Traceback" not in refused.stderr
     command, _, again = problem["hint"].partition("   then again: ")
     assert again == "python3 /checkout/installer/bootstrap.py detect --json"
-    wanted = "apt-get install -y python3-venv"
     assert command == (wanted if user == "root" else f'su -c "{wanted}"')
     done = layer.run("sh", "-c", command)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_apt_without_its_lists_is_told_to_read_them(machine):
+    """Debian's container images come so."""
+    layer = machine("bookworm", "")
+    layer.run("sh", "-c", "rm -rf /var/lib/apt/lists/*")
+    refused = dreamboot(layer, "root", "detect", "--json")
+    install_what_is_named(layer, "root", refused, "apt-get update && apt-get install -y python3-venv")
+    assert dreamboot(layer, "root", "detect", "--json").returncode == 0
+
+
+def test_setup_sh_says_how_to_get_a_python(machine):
+    layer = machine("trixie", "")
+    gone = layer.run("sh", "-c", "apt-get purge -y --auto-remove python3 python3-minimal 'python3.*-minimal'")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    refused = layer.run("sh", "/checkout/installer/setup.sh", "--version", user=USER)
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    command = "apt-get install -y python3 python3-venv"
+    assert f"Next:    su -c '{command}'" in refused.stderr
+    done = layer.run("sh", "-c", command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert layer.run("sh", "/checkout/installer/setup.sh", "--version", user=USER).stdout.startswith("dreamboot ")
 
 
 @pytest.mark.parametrize("release", PYTHONS)

@@ -94,3 +94,28 @@ def test_the_command_line_runs_with_closed_streams(closed, tmp_path):
         ["sh", "-c", line, sys.executable, start, str(ROOT / "installer"), str(tmp_path)], check=False
     )
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("uid", "programs", "expected"),
+    [
+        (0, ("sudo", "su"), "apt-get update && apt-get install -y python3-venv"),
+        (1000, ("sudo", "su"), "sudo apt-get update && sudo apt-get install -y python3-venv"),
+        (1000, ("su",), 'su -c "apt-get update && apt-get install -y python3-venv"'),
+    ],
+)
+def test_the_missing_command_is_as_this_person_has_to_type_it(
+    uid, programs, expected, bootstrap, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("os.geteuid", lambda: uid, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in programs:
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    wanted = "apt-get install -y python3-venv"
+    assert bootstrap.as_administrator(bootstrap.with_lists(wanted, str(lists))) == expected
+    (lists / "deb.example_main_binary-amd64_Packages.lz4").write_text("")
+    assert bootstrap.with_lists(wanted, str(lists)) == wanted
+    assert bootstrap.with_lists("dnf install -y python3-pip", str(lists)) == "dnf install -y python3-pip"
