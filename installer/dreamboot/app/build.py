@@ -8,9 +8,11 @@ from typing import Iterator, Optional, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import machine_with_sources, order_for, with_patches, without_logins
+from dreamboot.app.next_source import from_next_source
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
 from dreamboot.building.layout import Layout
+from dreamboot.building.order import Order
 from dreamboot.building.steps import describe, steps
 from dreamboot.model import (
     DreambootError,
@@ -94,12 +96,19 @@ def build(
     if making.lock_only:
         from dreamboot.app.locking import lock_only
 
-        yield from lock_only(context, wish, machine, plan, making)
+        stated = machine
+        yield from from_next_source(
+            context, wish, (machine, plan), lambda chosen: lock_only(context, wish, stated, chosen, making)
+        )
         return
     if not making.for_image:
         require_own_machine(context)
-    order = order_for(context, plan, name, making.extra, wish=wish, locked=locked, bandwidth=making.bandwidth)
-    order = replace(order, elsewhere=making.for_image)
+
+    def order_of(chosen: Plan) -> Order:
+        made = order_for(context, chosen, name, making.extra, wish=wish, locked=locked, bandwidth=making.bandwidth)
+        return replace(made, elsewhere=making.for_image)
+
+    order = order_of(plan)
     if context.dry_run:
         todo = tuple(describe(step) for step in steps(plan, order.requirements))
         yield Report(command="build", data={"schema": 1, "plan": to_json(plan), "steps": list(todo)}, messages=todo)
@@ -108,7 +117,9 @@ def build(
         yield declined("build")
         return
     layout = Layout(home=context.home)
-    yield from run_build(context.host, layout, order)
+    yield from from_next_source(
+        context, wish, (machine, plan), lambda chosen: run_build(context.host, layout, order_of(chosen))
+    )
     environment = generations.require(context.host, layout, name)
     yield Report(
         command="build",

@@ -13,6 +13,7 @@ from dreamboot.app.build import DEFAULT, cost, decide, declined, one_line, summa
 from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
 from dreamboot.app.expectation import peak_memory, steps_for, training_time
+from dreamboot.app.next_source import from_next_source
 from dreamboot.app.train import Run, finished_report, run_training
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
@@ -76,7 +77,12 @@ def up(
     if context.interactive and not context.confirm("\n".join((*overview, "Start?")), default=True):
         yield declined("up")
         return
-    yield from run_build(context.host, layout, order)
+    plan = yield from from_next_source(
+        context, wish, (machine, plan),
+        lambda chosen: run_build(
+            context.host, layout, order_for(context, chosen, name, wish=wish, bandwidth=bandwidth)
+        ),
+    )  # fmt: skip
     environment = generations.require(context.host, layout, name)
     run = Run(folder=folder, environment=environment, plan=plan, settings=settings)
     yield from run_training(context, run)

@@ -50,6 +50,8 @@ class Asking:
         self.network = network
         self.asked: List[str] = []
         self.shared = shared or Shared()
+        # What is known before the slow part of a probe: counts when that part is late.
+        self.early: Facts = {}
         self._ends = time.monotonic() + seconds
 
     @property

@@ -46,7 +46,8 @@ class Running:
         seconds = self.seconds
         if seconds is None:
             late = f"no answer within {PROBE_SECONDS:g} s"
-            return ProbeRun(probe=self.name, asked=asked, seconds=PROBE_SECONDS, failed=late), {}
+            run = ProbeRun(probe=self.name, asked=asked, seconds=PROBE_SECONDS, failed=late)
+            return run, _known(self.asking.early)
         return ProbeRun(probe=self.name, asked=asked, seconds=round(seconds, 4), failed=self.failed), self.facts
 
 

@@ -110,6 +110,45 @@ def test_a_probe_that_hangs_is_given_up(add_probe, monkeypatch: pytest.MonkeyPat
     forever.set()
 
 
+def test_what_was_known_before_the_slow_part_counts(add_probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey_module, "PROBE_SECONDS", 0.3)
+    forever = threading.Event()
+
+    def slow(asking: Asking) -> Any:
+        asking.early = {"cpu": "known at once"}
+        forever.wait(30)
+        return {"cpu": "known too late"}
+
+    machine = survey(FakeHost(), HOME, names=[add_probe("slow", slow)], network=False)
+    forever.set()
+    assert machine.cpu == "known at once"
+    assert machine.probes[0].failed == "no answer within 0.3 s"
+
+
+def test_an_index_that_holds_the_whole_probe_up_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan then takes the next source, and does not count on an index that nobody has seen answer."""
+    from dreamboot import catalog, planning
+    from dreamboot.machine.indexes import sources
+    from dreamboot.model import Plan, SourceKind, Wish
+
+    monkeypatch.setattr(survey_module, "PROBE_SECONDS", 1.0)
+    forever = threading.Event()
+    monkeypatch.setattr(sources, "ask_pages", lambda *_: forever.wait(30) or {})
+    wheel = "/wheels/torch-2.13.0+cpu-cp312-cp312-manylinux_2_28_x86_64.whl"
+    host = FakeHost(files={wheel: "", "/home/me/.config/pip/pip.conf": "[global]\nfind-links = /wheels\n"})
+    machine = survey(host, HOME, names=["index"])
+    forever.set()
+    assert machine.probes[0].failed
+    told = {source.kind: (source.reachable, source.reason) for source in machine.sources}
+    assert told[SourceKind.PYTORCH_INDEX] == (False, "no answer in time")
+    assert told[SourceKind.FIND_LINKS][0] is True
+    stated = dataclasses.replace(state_machine({"os": "linux", "python": ["3.12.4"]}), sources=machine.sources)
+    plan = planning.plan(stated, Wish(), catalog.load())
+    assert isinstance(plan, Plan)
+    assert (plan.torch.source, plan.torch.local_version) == (SourceKind.FIND_LINKS, "2.13.0+cpu")
+    assert any("no answer in time" in choice.reason for choice in plan.because)
+
+
 def test_slow_programs_are_asked_side_by_side() -> None:
     """Every program takes half a second, one after the other they would take many."""
     host = FakeHost(

@@ -14,14 +14,21 @@ from dreamboot.model import PackageSource, SourceKind
 
 # Where PyTorch publishes its builds, one folder per CUDA, ROCm … tag (pytorch.org, "Get started").
 PYTORCH_INDEX = "https://download.pytorch.org/whl"
+_UNTRIED = "not tried: no network was to be used"
 _WHEEL = r"torch(?:[_-]rocm)?-\d[^/\"'<>\s#?]*\.whl"
 
 
-def sources(asking: Asking, settings: RawIndexes) -> Tuple[PackageSource, ...]:
-    """PyTorch index, find-links, configured indexes, default index."""
+def sources(asking: Asking, settings: RawIndexes, *, late: bool = False) -> Tuple[PackageSource, ...]:
+    """PyTorch index, find-links, configured indexes, default index.
+
+    `late`: none of the pages is asked, as if none had answered in time.
+    """
     pages = _pages(settings)
-    answers = ask_pages(asking, settings, pages) if asking.network else {}
-    found = [_pytorch(asking, settings, answers)]
+    answers: Dict[str, Answer] = {}
+    if asking.network:
+        unanswered = Answer(ok=False, reason="no answer in time")
+        answers = dict.fromkeys(pages, unanswered) if late else ask_pages(asking, settings, pages)
+    found = [_pytorch(settings, answers)]
     found += [_find_links(asking, link, answers) for link in settings.find_links]
     found += [_index(asking, url, settings, answers) for url in _indexes(settings)]
     found.append(_default(settings))
@@ -59,20 +66,20 @@ def _torch_page(url: str) -> str:
     return url.rstrip("/") + "/torch/"
 
 
-def _pytorch(asking: Asking, settings: RawIndexes, answers: Dict[str, Answer]) -> PackageSource:
+def _pytorch(settings: RawIndexes, answers: Dict[str, Answer]) -> PackageSource:
     kind = SourceKind.PYTORCH_INDEX
     if settings.no_index:
         return _closed(kind, PYTORCH_INDEX)
     answer = answers.get(f"{PYTORCH_INDEX}/cpu/")
     if answer is None:
-        return PackageSource(kind=kind, url=PYTORCH_INDEX, reason=_untried(asking))
+        return PackageSource(kind=kind, url=PYTORCH_INDEX, reason=_UNTRIED)
     return PackageSource(kind=kind, url=PYTORCH_INDEX, reachable=answer.ok, reason=answer.reason)
 
 
 def _find_links(asking: Asking, link: str, answers: Dict[str, Answer]) -> PackageSource:
     kind, shown = SourceKind.FIND_LINKS, hide(link)
     if _remote(link):
-        return _page(kind, shown, answers.get(link), asking)
+        return _page(kind, shown, answers.get(link))
     path = _expanded(asking, local_path(link))
     if path.lower().endswith((".html", ".htm")):
         text = asking.read(path)
@@ -86,7 +93,7 @@ def _index(asking: Asking, url: str, settings: RawIndexes, answers: Dict[str, An
     if settings.no_index:
         return _closed(kind, shown)
     if _remote(url):
-        return _page(kind, shown, answers.get(_torch_page(url)), asking)
+        return _page(kind, shown, answers.get(_torch_page(url)))
     path = local_path(url)
     if not asking.exists(path):
         return _file(kind, shown, path, None)
@@ -95,9 +102,9 @@ def _index(asking: Asking, url: str, settings: RawIndexes, answers: Dict[str, An
     return _file(kind, shown, path, "\n".join(texts))
 
 
-def _page(kind: SourceKind, shown: str, answer: Optional[Answer], asking: Asking) -> PackageSource:
+def _page(kind: SourceKind, shown: str, answer: Optional[Answer]) -> PackageSource:
     if answer is None:
-        return PackageSource(kind=kind, url=shown, reason=_untried(asking))
+        return PackageSource(kind=kind, url=shown, reason=_UNTRIED)
     # An index that answers "not found" for torch is there; it just holds none.
     reachable = answer.ok or (answer.status == 404 and kind is SourceKind.CONFIGURED_INDEX)
     reason = "holds no torch wheel" if reachable and not answer.wheels else answer.reason
@@ -125,10 +132,6 @@ def _default(settings: RawIndexes) -> PackageSource:
 
 def _closed(kind: SourceKind, url: str) -> PackageSource:
     return PackageSource(kind=kind, url=url, reachable=False, reason="the configuration says no-index")
-
-
-def _untried(asking: Asking) -> str:
-    return "no answer in time" if asking.network else "not tried: no network was to be used"
 
 
 def _expanded(asking: Asking, path: str) -> str:

@@ -17,4 +17,6 @@ def probe(asking: Asking) -> Facts:
               evidence=hide(text))
         for text in settings.faults
     )  # fmt: skip
-    return {"indexes": settings.public(), "sources": sources(asking, settings), "faults": faults}
+    known: Facts = {"indexes": settings.public(), "faults": faults}
+    asking.early = {**known, "sources": sources(asking, settings, late=True)}
+    return {**known, "sources": sources(asking, settings)}
