@@ -51,7 +51,13 @@ class Pipeline:
 
     def forget(self) -> None:
         """Free what training does not need, for good: no picture can be made afterwards."""
-        self._move(torch.device("meta"))
+        for module in (module for part in self._resting() for module in part.modules()):
+            for name, weight in module._parameters.items():
+                if weight is not None:
+                    nothing = torch.empty(weight.shape, dtype=weight.dtype, device="meta")
+                    module._parameters[name] = torch.nn.Parameter(nothing, requires_grad=False)
+            if hasattr(module, "quant_state"):  # the scales of weights of 4 bits
+                module.quant_state = None
 
     @contextmanager
     def awake(self) -> Iterator[None]:
@@ -64,10 +70,14 @@ class Pipeline:
                 self._move(torch.device("cpu"))
 
     def _move(self, device: torch.device) -> None:
-        frozen = (e for e in self.text.encoders if not any(p.requires_grad for p in e.parameters()))
-        for part in (self.vae, *frozen):
+        for part in self._resting():
             if part.device != device:
                 part.to(device)
+
+    def _resting(self) -> tuple[Any, ...]:
+        """What training does not need."""
+        frozen = (e for e in self.text.encoders if not any(p.requires_grad for p in e.parameters()))
+        return (self.vae, *frozen)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Rows:

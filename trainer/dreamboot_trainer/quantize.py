@@ -18,15 +18,17 @@ _WHERE = "block"
 def to_nf4(module: Any, device: torch.device, compute: torch.dtype) -> None:
     """Replace the linear layers inside the module's blocks by frozen ones of 4 bits, on the device, one by one.
 
-    Arithmetic is in `compute`. Everything else stays in its format.
+    Arithmetic is in `compute`. Everything else stays in its format, and so do layers whose model says that they need
+    a float's precision: T5 casts what goes into its `wo` to the format of that layer's weight.
     """
     import torch
     from bitsandbytes import nn
 
     layers: Any = nn
+    kept = getattr(module, "_keep_in_fp32_modules", None) or ()
     for name, parent in list(module.named_modules()):
         for own, layer in list(parent.named_children()):
-            if type(layer) is not torch.nn.Linear or _WHERE not in f"{name}.{own}":
+            if type(layer) is not torch.nn.Linear or own in kept or _WHERE not in f"{name}.{own}":
                 continue
             small = layers.Linear4bit(
                 layer.in_features,

@@ -364,6 +364,39 @@ def test_photos_of_many_shapes_are_trained_in_their_shapes(tiny: Path, tmp_path:
     assert bucketed != square
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_our_own_attention_is_what_the_network_runs(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Every attention layer of the UNet calls it once in every step; with checkpointing once more on the way back."""
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.attention_processor import Attention
+
+    from dreamboot_trainer import attention
+
+    layers = sum(isinstance(part, Attention) for part in UNet2DConditionModel.from_pretrained(tiny / "unet").modules())
+    assert layers > 1
+    calls: list[torch.Size] = []
+    real = attention.memory_efficient_attention
+
+    def counted(query: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        calls.append(query.shape)
+        return real(query, *rest, **options)
+
+    monkeypatch.setattr(attention, "memory_efficient_attention", counted)
+    options = {"method": method, "with_prior_preservation": False, "max_train_steps": 3}
+    own = losses(train(configure(tiny, photos, attention="memory_efficient", **options), tmp_path / "own"))
+    assert len(calls) == 3 * layers
+    calls.clear()
+    again = configure(tiny, photos, attention="memory_efficient", gradient_checkpointing=True, **options)
+    assert losses(train(again, tmp_path / "again")) == pytest.approx(own, rel=1e-5)
+    assert len(calls) == 2 * 3 * layers
+    calls.clear()
+    fused = losses(train(configure(tiny, photos, attention="sdpa", **options), tmp_path / "fused"))
+    assert not calls
+    assert own == pytest.approx(fused, rel=1e-4)
+
+
 @pytest.mark.parametrize("attention", ["naive", "memory_efficient"])
 def test_every_attention_gives_the_same_losses(tiny: Path, photos: Path, tmp_path: Path, attention: str) -> None:
     fused = losses(train(configure(tiny, photos, attention="sdpa"), tmp_path / "a"))

@@ -99,10 +99,8 @@ def _guidance(config: Config, family: Family) -> list[str]:
 def _memory(config: Config, family: Family) -> list[str]:
     if not family.flow or config.lora.base_precision == "nf4":
         return []
-    return [
-        f"{family.title} is large: --base_precision nf4 holds its weights in a quarter of the memory, and "
-        f"dreamboot_trainer predict --family {family.name} --method lora says how much a step takes."
-    ]
+    held = f"{family.title} is large: --base_precision nf4 holds its weights in a quarter of the memory."
+    return [f"{held} What a step takes: dreamboot_trainer predict --family {family.name} --method lora"]
 
 
 def _wrong(name: str, expected: str, found: object, change: str) -> Problem:

@@ -35,7 +35,7 @@ def convert(
     adapter = lora_file(source)
     if adapter is not None:
         _refuse(use_ema=use_ema, tokenizer_dir=tokenizer_dir)
-        _require_safetensors(output)
+        _require_ending(output, ".safetensors")
         turn = lora_to_diffusers if is_lora(adapter) == "kohya" else lora_to_kohya
         return turn(
             adapter, output, dtype=dtype or "keep", family=family, config_dir=config_dir, overwrite=overwrite,
@@ -43,7 +43,7 @@ def convert(
         )  # fmt: skip
     if source.is_dir():
         _refuse(use_ema=use_ema, tokenizer_dir=tokenizer_dir, config_dir=config_dir)
-        _require_safetensors(output)
+        _require_ending(output, ".safetensors", ".ckpt")
         return to_original(
             source, output, dtype=dtype or "float16", family=family, overwrite=overwrite, dry_run=dry_run,
             progress=progress,
@@ -60,6 +60,6 @@ def _refuse(**given: object) -> None:
             raise option_without_use(name)
 
 
-def _require_safetensors(output: Path) -> None:
-    if output.suffix != ".safetensors":
-        raise not_a_checkpoint_name(output)
+def _require_ending(output: Path, *endings: str) -> None:
+    if output.suffix not in endings:
+        raise not_a_checkpoint_name(output, endings)

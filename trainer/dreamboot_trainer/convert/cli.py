@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
         "between the kohya and the diffusers names of a LoRA. The direction follows from SRC, which stays as it is.",
     )
     result.add_argument("source", metavar="SRC", type=Path, help="a diffusers folder, a checkpoint file or a LoRA file")
-    result.add_argument("output", metavar="DST", type=Path, help="a .safetensors file or a folder that does not exist")
+    result.add_argument(
+        "output", metavar="DST", type=Path, help="a .safetensors or .ckpt file, or a folder, that does not exist"
+    )
     result.add_argument(
         "--dtype",
         choices=sorted(WISHES),

@@ -47,6 +47,9 @@ def family_of_names(path: Path, names: Iterable[str]) -> Family:
 
 def family_of_folder(folder: Path) -> Family:
     """The family of a diffusers folder, from its configs."""
+    if (folder / "transformer" / "config.json").is_file():
+        found = read_json(folder / "transformer" / "config.json").get("_class_name")
+        raise unsupported_config("_class_name", "UNet2DConditionModel", found)
     if not (folder / "unet").is_dir():
         raise not_a_folder(folder, "unet/config.json")
     unet = read_json(folder / "unet" / "config.json")

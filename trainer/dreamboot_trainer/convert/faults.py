@@ -223,15 +223,14 @@ def some(names: Sequence[str]) -> str:
     return (shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")) or "no tensors"
 
 
-def not_a_checkpoint_name(path: Path) -> TrainerError:
-    """A checkpoint was to be written under a name that is not .safetensors."""
+def not_a_checkpoint_name(path: Path, endings: Sequence[str]) -> TrainerError:
+    """A file was to be written under a name with another ending than the formats have."""
     return TrainerError(
         Problem(
             id="convert-output-name",
-            what=f"The result is a .safetensors file, and {path.name} is not named so.",
-            cause=f"Expected a name that ends in .safetensors; found {path.suffix or 'no ending'}. A .ckpt can hold "
-            "code, and every current reader takes .safetensors.",
-            hint=f"dreamboot convert SOURCE {path.with_suffix('.safetensors')}",
+            what=f"The name {path.name} does not say what file is to be written.",
+            cause=f"Expected a name that ends in {' or '.join(endings)}; found {path.suffix or 'no ending'}.",
+            hint=f"dreamboot convert SOURCE {path.with_suffix(endings[0])}",
         )
     )
 

@@ -1,4 +1,4 @@
-"""diffusers folder -> one .safetensors checkpoint in the original layout."""
+"""diffusers folder -> one checkpoint in the original layout: .safetensors, or .ckpt by the name's ending."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from dreamboot_trainer.convert import plan, schedule, webui
 from dreamboot_trainer.convert.atomic import keep_source, new_file
 from dreamboot_trainer.convert.catalogue import EXTRAS_FILE, Catalogue, catalogue, open_component, open_in, read_json
+from dreamboot_trainer.convert.ckpt import ENDING, TIMES, write_ckpt
 from dreamboot_trainer.convert.detect import family_of_folder
 from dreamboot_trainer.convert.families import Family
 from dreamboot_trainer.convert.faults import wrong_family
@@ -51,6 +52,7 @@ def to_original(
 
     `dtype`: float16, bfloat16, float32 or keep (each tensor as it is); integers and the noise schedule keep theirs.
     `family` (sd1, sd2, sdxl): refuse a model of another one.
+    A name that ends in .ckpt gets `torch.save` of {"state_dict": tensors}, anything else a safetensors file.
     Memory: a few MiB, whatever the model's size. With `overwrite` an older `out` is replaced at the very end. The file
     is whole or absent, also after a kill. Raises TrainerError; then nothing was written and nothing was changed.
     """
@@ -61,11 +63,16 @@ def to_original(
         size = total_bytes(job.tensors, job.metadata)
         config = out.with_suffix(".yaml") if job.yaml else None
         if not dry_run:
-            with new_file(out, size, overwrite=overwrite) as partial:
+            pickled = out.suffix == ENDING
+            with new_file(out, size * (TIMES if pickled else 1), overwrite=overwrite) as partial:
                 if config is not None:
                     with new_file(config, len(job.yaml), overwrite=overwrite) as text:
                         text.write_text(job.yaml, encoding="utf-8")
-                write(partial, job.tensors, job.metadata, Counter(progress, size))
+                counter = Counter(progress, size)
+                if pickled:
+                    write_ckpt(partial, job.tensors, counter)
+                else:
+                    write(partial, job.tensors, job.metadata, counter)
     return Report(
         family=job.family.name,
         tensors=len(job.tensors),

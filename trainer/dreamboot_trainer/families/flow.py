@@ -88,18 +88,18 @@ def weights(_: Any, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor:
 
 
 def integrate(
-    schedule: Any, start: torch.Tensor, steps: int, velocity: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    schedule: Any,
+    start: torch.Tensor,
+    steps: int,
+    velocity: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    shares: Sequence[float] | None = None,
 ) -> torch.Tensor:
     """From noise [B, C, h, w] to latents in Euler steps; `velocity(latents, shares of noise [B])` is the network's.
 
-    The shares before the shift are those of diffusers' pipelines: evenly spaced, from 1 to 1 / `steps` where the shift
-    depends on the size, else down to the least level of training.
+    `shares`: the steps' shares of noise before the shift; None spaces them evenly over the levels of training.
     """
     mu = mu_of(schedule, tokens_of(start.shape[1:]))
-    if mu is None:
-        schedule.set_timesteps(steps)
-    else:
-        schedule.set_timesteps(sigmas=[1 - index / steps for index in range(steps)], mu=mu)
+    schedule.set_timesteps(None if shares else steps, sigmas=shares, mu=mu)
     latents = start
     for timestep in schedule.timesteps:
         share = (timestep / STEPS).expand(latents.shape[0]).to(latents.device)

@@ -101,8 +101,8 @@ def test_the_direction_of_a_lora_follows_from_its_names(command, tmp_path):
     assert_same(load_file(kohya), load_file(tmp_path / "again.safetensors"))
 
 
-@pytest.mark.parametrize("name", ["model.ckpt", "model", "model.pt"])
-def test_a_checkpoint_is_written_as_safetensors_only(command, models, tmp_path, name):
+@pytest.mark.parametrize("name", ["model.bin", "model", "model.pt"])
+def test_a_checkpoint_is_written_as_safetensors_or_ckpt(command, models, tmp_path, name):
     code, _, err = command(models["sd1"], tmp_path / name)
     assert code == 1
     assert str(tmp_path / "model.safetensors") in err

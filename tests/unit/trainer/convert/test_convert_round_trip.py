@@ -8,7 +8,8 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from dreamboot_trainer.convert import detect, from_original, to_original
+from dreamboot_trainer.convert import convert, detect, from_original, to_original
+from dreamboot_trainer.problems import TrainerError
 from support.tiny_families import assert_same, tensors
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -114,6 +115,51 @@ def test_ckpt_and_safetensors_give_the_same_folder(models, family, tmp_path):
     for source, out in ((file, "a"), (pickled, "b")):
         from_original(source, tmp_path / out, tokenizer_dir=models[family] / "tokenizer", config_dir=models[family])
     assert_same(tensors(tmp_path / "a"), tensors(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("dtype", ["keep", "float16", "bfloat16"])
+def test_a_ckpt_holds_the_same_tensors_and_comes_back(models, family, tmp_path, dtype):
+    file, pickled = tmp_path / "plain" / "model.safetensors", tmp_path / "pickled" / "model.ckpt"
+    to_original(models[family], file, dtype=dtype)
+    report = convert(models[family], pickled, dtype=dtype)
+    content = torch.load(pickled, weights_only=True)
+    assert content.keys() == {"state_dict"}
+    assert_same(content["state_dict"], load_file(file))
+    assert all(tensor.storage_offset() == 0 for tensor in content["state_dict"].values())
+    assert {path.name for path in pickled.parent.iterdir()} == {path.name for path in report.files}
+    assert file.with_suffix(".yaml").is_file() == pickled.with_suffix(".yaml").is_file() == (family == "sd2")
+    tokens = models[family] / "tokenizer"
+    from_original(pickled, tmp_path / "back", tokenizer_dir=tokens, config_dir=models[family])
+    from_original(file, tmp_path / "other", tokenizer_dir=tokens, config_dir=models[family])
+    assert_same(tensors(tmp_path / "back"), tensors(tmp_path / "other"))
+    if dtype == "keep":
+        assert_same(tensors(tmp_path / "back"), tensors(models[family]))
+
+
+def test_a_ckpt_that_fails_leaves_what_was_there(models, tmp_path, monkeypatch):
+    out = tmp_path / "model.ckpt"
+    out.write_bytes(b"old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainerError) as caught:
+        convert(models["sd1"], out, overwrite=True)
+    assert caught.value.problem.id == "convert-no-space"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.ckpt"]
+    assert out.read_bytes() == b"old"
+
+
+def test_a_lora_is_no_ckpt(models, tmp_path):
+    save_file({"lora_unet_x.lora_down.weight": torch.ones(1, 1), "lora_unet_x.lora_up.weight": torch.ones(1, 1)},
+              tmp_path / "lora.safetensors")  # fmt: skip
+    with pytest.raises(TrainerError) as caught:
+        convert(tmp_path / "lora.safetensors", tmp_path / "lora.ckpt")
+    assert caught.value.problem.id == "convert-output-name"
+    with pytest.raises(TrainerError) as caught:
+        convert(models["sd1"], tmp_path / "model.bin")
+    assert "model.safetensors" in caught.value.problem.hint
 
 
 def test_averaged_weights_are_taken_on_wish(models, tmp_path):

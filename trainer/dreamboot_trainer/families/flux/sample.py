@@ -20,5 +20,12 @@ def denoise(
     guidance: float,
     steps: int,
 ) -> torch.Tensor:
-    """Latents [B, C, h, w] for the prompts in `text`, from the given noise of the same shape."""
-    return integrate(schedule, noise, steps, lambda latents, share: predict(latents, share, text, sizes, guidance))
+    """Latents [B, C, h, w] for the prompts in `text`, from the given noise of the same shape.
+
+    Steps are spaced evenly from 1 to 1 / `steps` before the shift, as in the release (flux/sampling.py, get_schedule).
+    """
+
+    def velocity(latents: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        return predict(latents, share, text, sizes, guidance)
+
+    return integrate(schedule, noise, steps, velocity, [1 - index / steps for index in range(steps)])
