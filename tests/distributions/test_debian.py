@@ -116,6 +116,20 @@ def install_what_is_named(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_debian_11_gets_a_newer_python_or_says_how(machine):
+    """Its 3.9 is too old for the trainer's packages. Where uv's downloads can't be reached, the way out is said."""
+    layer = machine("bullseye", "python3-venv")
+    done = dreamboot(layer, USER, "build", "--yes", "--json", timeout=3600)
+    if done.returncode == 0:
+        python = json.loads(done.stdout)["environment"]["python"]
+        assert tuple(map(int, layer.run(python, "-V", user=USER).stdout.split()[1].split(".")[:2])) >= (3, 10)
+        return
+    problem = json.loads(done.stdout)["problem"]
+    assert (done.returncode, problem["id"]) == (1, "venv-failed"), problem
+    assert "Install Python 3." in problem["hint"]
+    assert "UV_PYTHON_INSTALL_MIRROR" in problem["hint"]
+
+
 def test_apt_without_its_lists_is_told_to_read_them(machine):
     """Debian's container images come so."""
     layer = machine("bookworm", "")

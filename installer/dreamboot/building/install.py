@@ -32,9 +32,18 @@ def create_venv(site: Site) -> Iterator[str]:
                 id="venv-failed",
                 what=f"No virtual environment could be made with Python {python}.",
                 cause=said,
-                hint="dreamboot plan --explain   (it says which Python was chosen, and why)",
+                hint=_another_python(site.order.target.python, given=bool(site.order.target.python_path)),
             )
         ) from failed
+
+
+def _another_python(version: str, *, given: bool) -> str:
+    if given:
+        return "dreamboot plan --explain   (it says which Python was chosen, and why)"
+    return (
+        f"uv could not download Python {version}. Install Python {version} yourself, or set UV_PYTHON_INSTALL_MIRROR "
+        "to a mirror of uv's Pythons; then run the same command again."
+    )
 
 
 def install_locked(site: Site, files: Sequence[LockedFile]) -> Iterator[Event]:

@@ -17,6 +17,8 @@ KEPT = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC",
     "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE",
     "PROGRAMDATA", "PROGRAMFILES", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE", "WINEPREFIX",
+    # Where uv gets a Python from when the machine has none that fits: a mirror of the machine's own choice.
+    "UV_PYTHON_INSTALL_MIRROR",
 )  # fmt: skip
 # Training children may also see what steers GPUs, threads and model hubs.
 KEPT_FOR_TRAINING = (
