@@ -38,6 +38,7 @@ ELSEWHERE = {
     "python -m dreamboot_trainer.demo.pretrain": "tests/unit/trainer/demo/test_demo_pretrain.py",
     "docker ": "tests/containers/test_image_runs.py",
     r"installer\setup.bat": "tests/windows/test_setup_bat.py",
+    "python3 tests/windows/make_root.py": "tests/windows/test_wine_root.py::test_a_complete_root_is_left_alone",
 }
 # Few steps: what these settings say is measured elsewhere.
 SHORT = ("num_class_images=2", "num_inference_steps=2", "class_inference_steps=2", "validation_steps=0")

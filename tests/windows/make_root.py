@@ -43,7 +43,7 @@ def main() -> int:
     root = Path(sys.argv[1]).absolute()
     drive = root / "root/p/drive_c"
     steps = (
-        ("Debian and Wine", root / "usr/bin/wine", lambda: install_wine(root)),
+        ("Debian and Wine", root / "usr/bin/wine-stable", lambda: install_wine(root)),
         ("a Windows", drive / "windows/system32/ucrtbase.dll", lambda: boot(root)),
         ("its Python", drive / "Python311/python.exe", lambda: install_python(drive)),
         ("its C run time", drive / "windows/system32/ucrtwine.dll", lambda: complete_run_time(drive)),
