@@ -20,6 +20,7 @@ TABLES: Dict[str, Type[Any]] = {
     "gpus": rows.GpuModel,
     "gpu_families": rows.GpuFamily,
     "cudnn": rows.CudnnLimit,
+    "first_drivers": rows.FirstDriver,
     "amd": rows.AmdTarget,
     "intel": rows.IntelDevice,
     "bitsandbytes": rows.BitsandbytesRelease,

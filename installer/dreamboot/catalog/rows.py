@@ -95,6 +95,16 @@ class GpuFamily:
 
 
 @value
+class FirstDriver:
+    """The CUDA version whose driver was the first to know a compute capability."""
+
+    compute_capability: str
+    cuda: str
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
 class CudnnLimit:
     """From torch `first` on, CUDA builds bring a cuDNN that has no code below `oldest_compute_capability`."""
 

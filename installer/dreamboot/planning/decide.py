@@ -8,7 +8,7 @@ from typing import List, Optional, Tuple, Union
 
 from dreamboot.catalog import Catalog
 from dreamboot.catalog.versions import numbers
-from dreamboot.model import Decision, DreambootError, Machine, Problem, Refusal, Wish
+from dreamboot.model import Decision, DreambootError, Machine, Plan, Problem, Refusal, Wish
 from dreamboot.planning import assemble, refusal, target
 from dreamboot.planning.conflicts import PinRefusedError
 from dreamboot.planning.interpreters import interpreters
@@ -48,8 +48,28 @@ def _decide(machine: Machine, wish: Wish, catalog: Catalog, *, detours: bool) ->
         return _decide(machine, replace(wish, device="cpu"), catalog, detours=detours)
     if best is not None:
         return assemble.assemble(question, best, verdicts)
+    other = _other_maker(question) if detours else None
+    if other is not None:
+        return other
     ways = _detours(question) if detours else []
     return refusal.refuse(question, verdicts, ways)
+
+
+def _other_maker(question: Question) -> Optional[Plan]:
+    """A card of another maker in the same machine that has a build, where nobody asked for the one that has none."""
+    machine, wish, cards = question.machine, question.wish, question.target.cards
+    if wish.device or wish.gpus or not cards:
+        return None
+    makers = {gpu.vendor for gpu in machine.gpus if gpu.usable and not gpu.integrated} - {cards[0].gpu.vendor}
+    for vendor in (maker for maker in target.PREFERENCE if maker in makers):
+        smaller = replace(machine, gpus=tuple(gpu for gpu in machine.gpus if gpu.vendor is vendor))
+        found = _decide(smaller, wish, question.catalog, detours=False)
+        if isinstance(found, Plan) and found.device != "cpu":
+            names = ", ".join(card.label for card in cards)
+            return replace(
+                found, warnings=(*found.warnings, f"{names}: no torch build works there, so it is left out.")
+            )
+    return None
 
 
 def _only_integrated(question: Question) -> bool:
@@ -91,7 +111,7 @@ def _stronger(question: Question) -> Optional[Tuple[Question, Tuple[Verdict, ...
             cards=group,
             left_out=left,
             reason=", ".join(card.label for card in group) + "; the stronger of GPUs that share no build",
-            warnings=(*question.target.warnings, _how_to_use(left)),
+            warnings=(*question.target.warnings, *_how_to_use(left, question)),
         )
         smaller = replace(question, target=narrowed)
         verdicts = judge(smaller)
@@ -121,13 +141,21 @@ def _code(card: Card) -> str:
     return card.compute_capability or card.gfx
 
 
-def _how_to_use(left: Tuple[Card, ...]) -> str:
-    names = ", ".join(card.label for card in left)
-    flags = " ".join(f"--gpu {card.gpu.index}" for card in left)
-    return (
-        f"{names}: no torch build has code for it together with the chosen GPU. "
-        f"Use it from an environment of its own: dreamboot build --env second {flags}"
-    )
+def _how_to_use(left: Tuple[Card, ...], question: Question) -> Tuple[str, ...]:
+    """What becomes of the cards that are left out: an environment of their own, where there is a build for them."""
+    found = []
+    for card in left:
+        alone = replace(question, target=replace(question.target, cards=(card,)))
+        usable = any(verdict.accepted for verdict in judge(alone))
+        found.append(
+            f"{card.label}: no torch build has code for it together with the chosen GPU. "
+            + (
+                f"Use it from an environment of its own: dreamboot build --env second --gpu {card.gpu.index}"
+                if usable
+                else "No build of today works on it alone either."
+            )
+        )
+    return tuple(found)
 
 
 def _detours(question: Question) -> List[Detour]:
@@ -141,14 +169,22 @@ def _detours(question: Question) -> List[Detour]:
             found.append(Detour(command=f'dreamboot plan --pin "torch=={version[0]}"', gets=" ".join(version)))
     if question.target.cards and not wish.profile:
         for command, other in (
-            ("dreamboot plan --device cpu", replace(wish, device="cpu", gpus=(), pins=())),
+            *_on_the_cpu(wish),
             ("dreamboot plan --profile seed-2022", replace(wish, profile="seed-2022", pins=())),
         ):
             version = _torch_of(_decide(machine, other, catalog, detours=False))
-            if version:
-                gets = "on the CPU, slow: " if "cpu" in command else "packages of 2022: "
+            seen = any(way.command.startswith("dreamboot plan --device cpu") for way in found)
+            if version and not (seen and "--device cpu" in command):
+                gets = "on the CPU, slow: " if "--device cpu" in command else "packages of 2022: "
                 found.append(Detour(command=command, gets=gets + " ".join(version)))
     return found
+
+
+def _on_the_cpu(wish: Wish) -> List[Tuple[str, Wish]]:
+    """With the pins where they hold on a CPU, else without."""
+    plain = ("dreamboot plan --device cpu", replace(wish, device="cpu", gpus=(), pins=()))
+    pins = "".join(f' --pin "{pin}"' for pin in wish.pins)
+    return [(f"dreamboot plan --device cpu{pins}", replace(wish, device="cpu", gpus=())), plain] if pins else [plain]
 
 
 def _torch_of(decision: Decision) -> Tuple[str, ...]:

@@ -26,19 +26,20 @@ def interpreters(
 ) -> Tuple[Interpreter, ...]:
     """Every Python that may be taken, and every one that may not with its fault; best first."""
     oldest = "3.8" if wish.profile else catalog.floor("python").oldest
-    found = [_present(python, oldest, pins) for python in machine.pythons]
+    known = tuple(stack.python for stack in catalog.stacks if stack.profile == wish.profile)
+    found = [_present(python, oldest, pins, known) for python in machine.pythons]
     found.sort(key=lambda item: (bool(item.fault), item.rank))
     return (*found, *_downloadable(wish, oldest, pins))
 
 
-def _present(python: Python, oldest: str, pins: Dict[str, Requirement]) -> Interpreter:
+def _present(python: Python, oldest: str, pins: Dict[str, Requirement], known: Tuple[str, ...]) -> Interpreter:
     minor = ".".join(python.version.split(".")[:2])
     order = PREFERRED.index(minor) if minor in PREFERRED else len(PREFERRED)
     return Interpreter(
         version=python.version,
         path=python.path,
         kind=python.kind,
-        fault=_fault(python, oldest) or _against_pin(python.version, pins),
+        fault=_fault(python, oldest) or _without_packages(minor, known) or _against_pin(python.version, pins),
         rank=_KINDS.get(python.kind, 1) * 10 + order,
     )
 
@@ -55,6 +56,13 @@ def _fault(python: Python, oldest: str) -> str:
     if python.kind == "store" and not numbers(python.version):
         return "it is the Microsoft Store's placeholder, not a Python"
     return ""
+
+
+def _without_packages(minor: str, known: Tuple[str, ...]) -> str:
+    """A Python that is newer than the wheels of some package, or of another time than a profile."""
+    if not minor or any(allows(Requirement(f"x{python}"), minor) for python in known):
+        return ""
+    return f"no set of packages is known whose wheels are there for Python {minor}"
 
 
 def _against_pin(version: str, pins: Dict[str, Requirement]) -> str:

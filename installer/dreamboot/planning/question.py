@@ -127,12 +127,14 @@ class Question:
 class Objection:
     """Why a rule rejects a candidate; `remedy` is what a person can do about it, "" when nothing can be done.
 
-    `conflict`: the id of the known conflict behind it, where its facts alone don't tell.
+    `conflict`: the id of the known conflict behind it, where its facts alone don't tell. `elsewhere`: the remedy leads
+    to another build than this one.
     """
 
     reason: str
     remedy: str = ""
     conflict: str = ""
+    elsewhere: bool = False
 
 
 def platform_of(machine: Machine) -> str:

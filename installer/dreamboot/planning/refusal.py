@@ -70,7 +70,8 @@ def _mendable(question: Question, nearest: Verdict, detours: Sequence[Detour]) -
     first = ""
     if remedies:
         text = " and ".join(remedies)
-        first = f"{text[:1].upper()}{text[1:]}: that gives {nearest.candidate.label}."
+        same = not any(found.objection.elsewhere for found in nearest.findings)
+        first = _sentence(f"{text}: that gives {nearest.candidate.label}" if same else text)
     return Problem(
         id=f"refused-{nearest.findings[0].rule.id}",
         what=_what(question),
@@ -98,6 +99,8 @@ def _hopeless(question: Question, verdicts: Sequence[Verdict], detours: Sequence
     if main.rule.id == "device":
         cause = _ELSEWHERE.get(where, "") + f"No source holds a build for {target.device} on {platform}."
     elsewhere = _INSTEAD.get(where, "Another card is needed: dreamboot catalog show gpus   lists those with builds.")
+    if main.objection.remedy:
+        elsewhere = _sentence(main.objection.remedy)
     if not target.cards:
         elsewhere = "Use another machine: 64-bit Linux or Windows, or a Mac with Apple silicon."
     pin = question.pins.get("torch")
@@ -119,6 +122,12 @@ def _fixed(verdict: Verdict) -> int:
 
 def _main(verdict: Verdict) -> Found:
     return next(found for found in verdict.findings if found.rule.way >= Way.TRAINER)
+
+
+def _sentence(text: str) -> str:
+    """With a capital and a full stop, which an address at the end would swallow."""
+    stop = "" if text.endswith("/") else "."
+    return f"{text[:1].upper()}{text[1:]}{stop}"
 
 
 def _what(question: Question) -> str:

@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 from packaging.requirements import Requirement
 
 from dreamboot.catalog.rows import Stack
+from dreamboot.catalog.versions import at_least
 from dreamboot.planning import conflicts
 from dreamboot.planning.pins import allows
 from dreamboot.planning.question import Candidate, Interpreter, Question
@@ -34,10 +35,17 @@ def interpreter_for(candidate: Candidate, question: Question) -> Optional[Interp
     for item in question.interpreters:
         has_wheel = not item.fault and item.minor in candidate.pythons
         if has_wheel and stack_for(candidate, item.minor, question):
-            if _against_torchvision(item, candidate, question):
+            if _against_torchvision(item, candidate, question) or _against_macos(item, candidate, question):
                 continue
             return item
     return None
+
+
+def _against_macos(item: Interpreter, candidate: Candidate, question: Question) -> bool:
+    """Whether the wheel for this Python wants a newer macOS than the release's other wheels do."""
+    release, machine = question.catalog.release(candidate.version), question.machine
+    need = release.macos_by_python.get(item.minor, "") if release and machine.os == "macos" else ""
+    return bool(need and machine.os_version) and not at_least(machine.os_version, need)
 
 
 def _against_torchvision(item: Interpreter, candidate: Candidate, question: Question) -> bool:

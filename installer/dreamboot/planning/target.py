@@ -12,7 +12,7 @@ from dreamboot.planning.question import Card, Target
 
 DEVICE = {Vendor.NVIDIA: "cuda", Vendor.AMD: "rocm", Vendor.INTEL: "xpu", Vendor.APPLE: "mps"}
 # Where cards of several makers are present, the one whose builds are most complete is meant.
-_PREFERENCE = (Vendor.NVIDIA, Vendor.AMD, Vendor.APPLE, Vendor.INTEL)
+PREFERENCE = (Vendor.NVIDIA, Vendor.AMD, Vendor.APPLE, Vendor.INTEL)
 # A LoRA of SD 1.x takes 2.6 GiB (memory.json). Integrated GPUs borrow from the system's memory beyond their own, but
 # those with less than this are the two-core display kind, slower than the CPU beside them.
 _INTEGRATED_MIB = 2048
@@ -27,7 +27,7 @@ def choose(machine: Machine, wish: Wish, catalog: Catalog) -> Union[Target, Prob
     asked = [gpu for gpu in machine.gpus if gpu.index in wish.gpus] if wish.gpus else list(machine.gpus)
     if wish.gpus and len({gpu.index for gpu in asked}) < len(set(wish.gpus)):
         return _no_such_gpu(machine, wish)
-    usable, skipped = _usable(asked, catalog)
+    usable, skipped = _usable(asked, catalog, machine.os)
     if wish.device:
         usable = [card for card in usable if DEVICE[card.gpu.vendor] == wish.device]
     if not usable:
@@ -38,16 +38,23 @@ def choose(machine: Machine, wish: Wish, catalog: Catalog) -> Union[Target, Prob
     return _with_cards(machine, cards, usable, catalog)
 
 
-def _usable(asked: List[Gpu], catalog: Catalog) -> Tuple[List[Card], List[str]]:
+def _usable(asked: List[Gpu], catalog: Catalog, system: str) -> Tuple[List[Card], List[str]]:
     cards: List[Card] = []
     skipped: List[str] = []
     for gpu in asked:
-        fault = _not_a_computer(gpu, catalog)
+        fault = _not_a_computer(gpu, catalog) or _not_on_a_mac(gpu, system)
         if fault:
             skipped.append(fault)
         else:
             cards.append(card_of(gpu, catalog))
     return cards, skipped
+
+
+def _not_on_a_mac(gpu: Gpu, system: str) -> str:
+    """torch's macOS builds compute on Apple's own GPUs (those for Intel Macs ended with torch 2.2.2)."""
+    if system != "macos" or gpu.vendor is Vendor.APPLE:
+        return ""
+    return f"{gpu.name} is in a Mac, and no macOS build of today computes on it"
 
 
 def _not_a_computer(gpu: Gpu, catalog: Catalog) -> str:
@@ -97,10 +104,10 @@ def _amd_by_name(name: str, catalog: Catalog):  # type: ignore[no-untyped-def]  
 
 def _preferred(cards: List[Card], *, explicit: bool) -> Union[Tuple[Card, ...], str]:
     """The cards of the preferred maker; discrete before integrated. A sentence when only a weak integrated one is."""
-    vendor = next(maker for maker in _PREFERENCE if any(card.gpu.vendor is maker for card in cards))
+    vendor = next(maker for maker in PREFERENCE if any(card.gpu.vendor is maker for card in cards))
     discrete = [card for card in cards if not card.gpu.integrated]
     if discrete:
-        vendor = next(maker for maker in _PREFERENCE if any(card.gpu.vendor is maker for card in discrete))
+        vendor = next(maker for maker in PREFERENCE if any(card.gpu.vendor is maker for card in discrete))
         return tuple(card for card in discrete if card.gpu.vendor is vendor)
     chosen = tuple(card for card in cards if card.gpu.vendor is vendor)
     if explicit or vendor is Vendor.APPLE:
@@ -126,17 +133,31 @@ def _with_cards(
     # A machine that was read, not stated, and has no driver: nothing runs on the card until one is installed.
     if vendor is Vendor.NVIDIA and driver is None and (fault or machine.probes):
         return _no_driver(cards[0], machine, fault.cause if fault else "no NVIDIA driver was found")
+    cards, sliced = _one_slice(cards)
     others = [card for card in usable if card not in cards]
     names = ", ".join(card.label for card in cards)
     reason = names + (f"; not {', '.join(card.gpu.name for card in others)}" if others else "")
-    warnings = _warnings(cards, driver, vendor)
+    warnings = _warnings(cards, driver, vendor, catalog)
     return Target(
         device=DEVICE[vendor], reason=reason, cards=cards, driver=driver, driver_stated=driver is not None,
-        warnings=warnings,
+        warnings=(*warnings, *sliced),
     )  # fmt: skip
 
 
-def _warnings(cards: Tuple[Card, ...], driver: Optional[Driver], vendor: Vendor) -> Tuple[str, ...]:
+def _one_slice(cards: Tuple[Card, ...]) -> Tuple[Tuple[Card, ...], Tuple[str, ...]]:
+    """Whole cards before slices, and of slices the largest alone: a process sees one MIG device, NCCL joins none.
+
+    Source: https://docs.nvidia.com/datacenter/tesla/mig-user-guide/ (application considerations).
+    """
+    whole = tuple(card for card in cards if not card.gpu.mig)
+    if len(cards) == 1 or len(whole) == len(cards):
+        return cards, ()
+    kept = whole or (max(cards, key=lambda card: card.gpu.vram_total_mib or 0),)
+    names = ", ".join(card.label for card in kept)
+    return kept, (f"A process computes on one MIG device at most: planned for {names}.",)
+
+
+def _warnings(cards: Tuple[Card, ...], driver: Optional[Driver], vendor: Vendor, catalog: Catalog) -> Tuple[str, ...]:
     found = []
     if vendor is Vendor.NVIDIA and driver is None:
         found.append("The driver version is not stated: the plan holds for a driver that reaches its minimum.")
@@ -149,7 +170,22 @@ def _warnings(cards: Tuple[Card, ...], driver: Optional[Driver], vendor: Vendor)
                     f"{card.gpu.name}: NVIDIA's last driver branch for it is {card.last_driver_branch}; driver "
                     f"{driver.version} can't run it. Install a {branch} driver if torch does not see the card."
                 )
+            first = _first_branch(card.compute_capability, catalog) if vendor is Vendor.NVIDIA else 0
+            if driver.version and numbers(driver.version)[:1] < (first,):
+                found.append(
+                    f"{card.gpu.name}: drivers know it from branch R{first} on; {driver.version} will not find it. "
+                    f"Update the NVIDIA driver to {first} or newer."
+                )
     return tuple(dict.fromkeys(found))
+
+
+def _first_branch(capability: str, catalog: Catalog) -> int:
+    """The oldest driver branch that knows a compute capability; 0 where the catalog does not tell."""
+    for row in catalog.table("first_drivers"):
+        toolkit = catalog.toolkit(row.cuda) if row.compute_capability == capability else None
+        if toolkit is not None:
+            return numbers(toolkit.ships_linux)[0]
+    return 0
 
 
 # ---------------------------------------------------------------- problems

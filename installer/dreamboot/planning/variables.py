@@ -60,7 +60,10 @@ def _selection(chosen: Chosen) -> List[Choice]:
     name = {"cuda": "CUDA_VISIBLE_DEVICES", "rocm": "HIP_VISIBLE_DEVICES", "xpu": "ZE_AFFINITY_MASK"}.get(target.device)
     if name is None:
         return []
-    shown = ",".join(str(card.gpu.index) for card in target.cards)
+    # A MIG device has no number of its own for CUDA, only its name.
+    shown = ",".join(card.gpu.uuid if card.gpu.mig and card.gpu.uuid else str(card.gpu.index) for card in target.cards)
+    if any(card.gpu.mig and not card.gpu.uuid for card in target.cards):
+        return []
     found = [_set(name, shown, "the other GPUs are not part of this plan")]
     if target.device == "cuda":
         found.append(_set("CUDA_DEVICE_ORDER", "PCI_BUS_ID", "numbers mean the same as in nvidia-smi"))

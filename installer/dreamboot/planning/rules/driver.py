@@ -28,7 +28,7 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
     if not need or _reaches(target.driver, need, candidate) or _forward_compatible(candidate, question):
         return None
     remedy = f"update the NVIDIA driver to {need} or newer"
-    if _data_center(question):
+    if _data_center(question) and _has_compat(question, candidate):
         cuda = cuda_of(candidate.tag)
         remedy += f" (or install NVIDIA's cuda-compat-{cuda.replace('.', '-')}: data-centre GPUs on Linux may)"
     return Objection(
@@ -57,6 +57,13 @@ def _forward_compatible(candidate: Candidate, question: Question) -> bool:
         and _data_center(question)
         and at_least(driver.cuda_version, cuda_of(candidate.tag))
     )
+
+
+def _has_compat(question: Question, candidate: Candidate) -> bool:
+    """The package bridges one major version: https://docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html"""
+    driver, major = question.target.driver, numbers(cuda_of(candidate.tag))[0]
+    before = question.catalog.cuda_minimum(f"{major - 1}.0", windows=False)
+    return bool(driver and driver.version and before) and at_least(driver.version if driver else "", before)
 
 
 def _data_center(question: Question) -> bool:

@@ -10,7 +10,7 @@ from dreamboot.planning.rules import Rule, Way
 
 
 def check(candidate: Candidate, question: Question) -> Optional[Objection]:
-    """glibc by version; musl never; macOS by version; Tegra boards have builds of NVIDIA's own."""
+    """glibc by version; musl never; macOS by version."""
     machine = question.machine
     if candidate.unfit:
         return Objection(reason=candidate.unfit)
@@ -43,11 +43,6 @@ def _linux(candidate: Candidate, question: Question) -> Optional[Objection]:
             remedy=f"use a newer distribution (glibc {need}: Debian 10, Ubuntu 20.04, RHEL 8 and later), "
             "or a container of one",
         )
-    if machine.arch == "aarch64" and any(card.compute_capability in _TEGRA for card in question.target.cards):
-        return Objection(
-            reason="a Jetson board needs the builds that NVIDIA makes for its own Linux (L4T): "
-            "follow NVIDIA's instructions for PyTorch on Jetson",
-        )
     return None
 
 
@@ -59,7 +54,5 @@ def _glibc(candidate: Candidate, question: Question) -> str:
 
 # The first build of Windows 11. XPU: https://docs.pytorch.org/docs/2.15/notes/get_start_xpu.html
 _WINDOWS_11 = 22000
-# Tegra processors: Nano/TX1, TX2, Xavier, Orin. https://developer.nvidia.com/cuda-gpus (Jetson)
-_TEGRA = ("5.3", "6.2", "7.2", "8.7")
 
 RULE = Rule(id="platform", order=40, way=Way.SYSTEM, why="A wheel for another system can't be installed.", check=check)
