@@ -73,10 +73,14 @@ def _preference(candidate: Candidate, question: Question) -> Tuple[Any, ...]:
         made_for_it,
         -candidate.source_rank,
         numbers(candidate.version),
-        _native(candidate, question),
-        not candidate.unverified,
-        numbers(cuda_of(candidate.tag) or candidate.tag[4:]),
+        *build_preference(candidate, question),
     )
+
+
+def build_preference(candidate: Candidate, question: Question) -> Tuple[bool, bool, Tuple[int, ...]]:
+    """Among the builds of one release: the driver's own CUDA, then a verified one, then the newest CUDA or ROCm."""
+    newest = numbers(cuda_of(candidate.tag) or candidate.tag[4:])
+    return _native(candidate, question), not candidate.unverified, newest
 
 
 def _native(candidate: Candidate, question: Question) -> bool:
@@ -87,9 +91,11 @@ def _native(candidate: Candidate, question: Question) -> bool:
     if not driver.version:
         return at_least(driver.cuda_version, toolkit.cuda)
     windows = question.machine.os == "windows" or question.machine.wsl > 0
-    if windows and not toolkit.ships_windows:
-        return numbers(driver.version)[:1] >= numbers(toolkit.ships_linux)[:1]
-    return at_least(driver.version, toolkit.ships_windows if windows else toolkit.ships_linux)
+    shipped = (windows and toolkit.ships_windows) or toolkit.ships_linux
+    branch_alone = len(numbers(driver.version)) == 1
+    if branch_alone or (windows and not toolkit.ships_windows):
+        return numbers(driver.version)[:1] >= numbers(shipped)[:1]
+    return at_least(driver.version, shipped)
 
 
 def conflict_of(found: Found, candidate: Candidate, question: Question) -> Optional[KnownConflict]:

@@ -6,7 +6,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from dreamboot.catalog.versions import numbers
 from dreamboot.model import Problem, Refusal, Rejected
-from dreamboot.planning.judging import Found, Verdict, conflict_of, rejected_of
+from dreamboot.planning.judging import Found, Verdict, build_preference, conflict_of, rejected_of
 from dreamboot.planning.question import Question
 from dreamboot.planning.rules import Way
 from dreamboot.values import value
@@ -28,7 +28,7 @@ class Detour:
 def refuse(question: Question, verdicts: Sequence[Verdict], detours: Sequence[Detour]) -> Refusal:
     """The refusal: what stands against the nearest candidate, what mends it, and the alternatives that do work."""
     asked = _as_asked(verdicts)
-    nearest = _nearest(asked)
+    nearest = _nearest(asked, question)
     problem = _hopeless(question, asked, detours) if nearest is None else _mendable(question, nearest, detours)
     main = nearest or _least_against(asked)
     found = [conflict_of(item, main.candidate, question) for item in main.findings] if main else []
@@ -53,12 +53,20 @@ def _as_asked(verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
     return verdicts
 
 
-def _nearest(verdicts: Sequence[Verdict]) -> Optional[Verdict]:
-    """The candidate that takes least to accept: easiest ways, then the newest torch. None when all are hopeless."""
+def _nearest(verdicts: Sequence[Verdict], question: Question) -> Optional[Verdict]:
+    """The candidate that takes least to accept: easiest ways, then the newest torch. None when all are hopeless.
+
+    Of one release's builds it is the one that would be taken; where a newer driver is needed, the one that needs least.
+    """
     possible = [verdict for verdict in verdicts if verdict.effort < Way.TRAINER]
     if not possible:
         return None
-    return max(possible, key=lambda verdict: (-verdict.effort, *_newest(verdict)))
+
+    def preference(verdict: Verdict) -> Tuple[object, ...]:
+        other_driver = any(found.rule.way is Way.DRIVER for found in verdict.findings)
+        return () if other_driver else build_preference(verdict.candidate, question)
+
+    return max(possible, key=lambda verdict: (-verdict.effort, *_newest(verdict), preference(verdict)))
 
 
 def _newest(verdict: Verdict) -> Tuple[Tuple[int, ...], int]:
