@@ -92,20 +92,33 @@ for /f "delims=" %%P in ('where python 2^>nul') do (
   set "CANDIDATE=%%P"
   call :consider
 )
-for /d %%D in (
-  "%LOCALAPPDATA%\Programs\Python\Python3*"
-  "%ProgramFiles%\Python3*"
-  "%SystemDrive%\Python3*"
-  "%OWN_PYTHONS%\cpython-3*"
-  "%APPDATA%\uv\python\cpython-3*"
-) do (
-  set "CANDIDATE=%%~D\python.exe"
-  call :consider
-)
+set "PLACE=%LOCALAPPDATA%\Programs\Python"
+call :look_in Python3*
+set "PLACE=%ProgramFiles%"
+call :look_in Python3*
+set "PLACE=%SystemDrive%\"
+call :look_in Python3*
+set "PLACE=%OWN_PYTHONS%"
+call :look_in cpython-3*
+set "PLACE=%APPDATA%\uv\python"
+call :look_in cpython-3*
 for %%D in ("%USERPROFILE%\miniconda3" "%USERPROFILE%\miniforge3" "%USERPROFILE%\anaconda3") do (
   set "CANDIDATE=%%~D\python.exe"
   call :consider
 )
+exit /b 0
+
+
+rem Names are matched in the folder itself: a path with a wildcard needs quotes, and not every cmd matches those.
+:look_in
+if defined PYTHON exit /b 0
+pushd "%PLACE%" 2>nul
+if errorlevel 1 exit /b 0
+for /d %%D in (%1) do (
+  set "CANDIDATE=%%~fD\python.exe"
+  call :consider
+)
+popd
 exit /b 0
 
 
@@ -182,10 +195,8 @@ set "UV_PYTHON_INSTALL_BIN=0"
 set "UV_PYTHON_INSTALL_REGISTRY=0"
 "%UV%" python install 3.12
 if errorlevel 1 exit /b 0
-for /d %%D in ("%OWN_PYTHONS%\cpython-3*") do (
-  set "CANDIDATE=%%~D\python.exe"
-  call :consider
-)
+set "PLACE=%OWN_PYTHONS%"
+call :look_in cpython-3*
 exit /b 0
 
 

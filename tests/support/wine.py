@@ -45,14 +45,17 @@ def answer(arguments: str, *, home: str, timeout: float = 600, codes: Sequence[i
     return json.loads(text)
 
 
-def python(code: str, *, tool: bool = False, timeout: float = 300) -> str:
-    """What a Windows Python prints: the plain one, or that of dreamboot's own environment (made when missing)."""
+def python(code: str, *, tool: bool = False, before: str = "", timeout: float = 300) -> str:
+    """What a Windows Python prints: the plain one, or that of dreamboot's own environment (made when missing).
+
+    `before`: lines of a .bat that are run first, in the same session of Wine.
+    """
     (DRIVE / "t.py").write_text(code)
     if not tool:
-        return batch("python C:\\t.py\n", timeout)
+        return batch(f"{before}python C:\\t.py\n", timeout)
     find = "for /d %%D in (%LOCALAPPDATA%\\dreamboot\\tool\\*) do set TOOL=%%D\\Scripts\\python.exe\n"
     make = "if not defined TOOL call Z:\\repo\\installer\\setup.bat --version\n"
-    return batch(f"set TOOL=\n{find}{make}{find}%TOOL% C:\\t.py\necho code %ERRORLEVEL%\n", timeout)
+    return batch(f"{before}set TOOL=\n{find}{make}{find}%TOOL% C:\\t.py\necho code %ERRORLEVEL%\n", timeout)
 
 
 def here(path: str) -> Path:
