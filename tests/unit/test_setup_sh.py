@@ -44,20 +44,28 @@ def test_without_arguments_it_goes_the_whole_way(shell, copied):
     assert done.stdout.strip() == "['up']"
 
 
-def test_no_python_names_the_one_command_that_is_missing(copied, tmp_path):
+@pytest.mark.parametrize(
+    ("programs", "line"),
+    [
+        ({"id": "echo 0"}, "apt-get install -y python3 python3-venv"),
+        ({"id": "echo 1000", "sudo": ""}, "sudo apt-get install -y python3 python3-venv"),
+        ({"id": "echo 1000"}, "su -c 'apt-get install -y python3 python3-venv'"),
+    ],
+    ids=["root", "sudo", "su"],
+)
+def test_no_python_names_the_one_command_that_is_missing(programs, line, copied, tmp_path):
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "apt-get").write_text("#!/bin/sh\n")
-    (tools / "apt-get").chmod(0o755)
-    (tools / "python3").write_text("#!/bin/sh\nexit 1\n")
-    (tools / "python3").chmod(0o755)
+    for name, does in {"apt-get": "", "python3": "exit 1", **programs}.items():
+        (tools / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tools / name).chmod(0o755)
     environment = {"PATH": str(tools), "HOME": str(tmp_path)}
     shell = shutil.which("sh") or "sh"
     done = subprocess.run([shell, str(copied)], env=environment, capture_output=True, text=True, check=False)
     if "['up']" in done.stdout or done.returncode == 7:
         pytest.skip("a Python lies in a folder that setup.sh looks into whatever PATH says")
     assert done.returncode == 1
-    assert "apt-get install -y python3 python3-venv" in done.stderr
+    assert f"Next:    {line}\n" in done.stderr
 
 
 def test_a_lone_copy_says_so(tmp_path):

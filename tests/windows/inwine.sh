@@ -5,6 +5,7 @@
 set -euo pipefail
 root=$1 checkout=$2
 shift 2
+# shellcheck disable=SC2016  # the inner shell expands them
 exec unshare --mount --pid --uts --ipc --fork --kill-child bash -c '
 root=$1 checkout=$2; shift 2
 mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"; mount -t sysfs sys "$root/sys"; mount -t tmpfs tmpfs "$root/tmp"
