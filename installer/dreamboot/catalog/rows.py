@@ -149,6 +149,7 @@ class IntelDevice:
 class BitsandbytesRelease:
     """One bitsandbytes release: per platform, its libraries and the compute capabilities in each ("9.0+PTX").
 
+    `glibc`: what libraries with that beginning of their name need beyond the wheel's own tag.
     `loader`: "exact" takes only the library of torch's own CUDA version, "same-major" also a neighbour of its major.
     """
 
@@ -158,6 +159,7 @@ class BitsandbytesRelease:
     source: Strings
     python: str = ""
     torch: str = ""
+    glibc: Mapping[str, str] = field(default_factory=dict)
     unverified: Strings = ()
 
 

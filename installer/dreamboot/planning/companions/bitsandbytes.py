@@ -84,6 +84,10 @@ def library_for(release: BitsandbytesRelease, chosen: Chosen) -> Tuple[str, str]
             "", "its optimizers have no 8-bit kernels for the CPU")  # fmt: skip
     if device == "xpu":
         found = next((name for name in libraries if name.startswith("xpu")), "")
+        need = release.glibc.get("xpu", "") if question.machine.os == "linux" else ""
+        have = question.machine.libc_version
+        if found and need and have and not at_least(have, need):
+            return "", f"its XPU library needs glibc {need}, this system has {have}"
         return (found, "") if found else ("", "it has no XPU library")
     if device == "rocm":
         wanted = "rocm" + candidate.tag[4:].replace(".", "")

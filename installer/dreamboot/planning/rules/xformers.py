@@ -24,12 +24,13 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
     releases = [row for row in question.catalog.table(NAME) if allows(pin, row.version)]
     if any(not misfit(release, candidate, question) for release in releases):
         return None
-    reason = misfit(releases[-1], candidate, question) if releases else "the catalog knows no such release"
-    pinned_torch = all(not allows(Requirement(f"x{row.torch}"), candidate.version) for row in releases)
+    for_torch = [row for row in releases if allows(Requirement(f"x{row.torch}"), candidate.version)]
+    nearest = (for_torch or releases)[-1:]
+    reason = misfit(nearest[0], candidate, question) if nearest else "the catalog knows no such release"
     return Objection(
         reason=f"--pin {pin}: {reason}",
         remedy=f"leave --pin {pin} out: torch's own attention is used",
-        conflict="xformers-torch" if releases and pinned_torch else "",
+        conflict="xformers-torch" if releases and not for_torch else "",
     )
 
 
