@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -25,6 +26,7 @@ from dreamboot.building.steps import (
     WriteAccelerateConfig,
 )
 from dreamboot.building.training_step import training_step
+from dreamboot.building.unpack import unpacking
 from dreamboot.launching.accelerate import config_text
 from dreamboot.model import DreambootError, Event, EventKind, Preset, Problem
 from dreamboot.values import to_json
@@ -69,7 +71,8 @@ def _do_fetch(site: Site) -> Iterator[Event]:
     to_unpack = missing if unpacked_before else fetching.with_sizes(installed, site.order.access)
     unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in to_unpack)
     space.require_space(site.host, space.needs(site.host, site.layout, site.environment.root, to_fetch, unpacked))
-    yield from _fetch_anywhere(site, [*filter(fetching.is_local, files), *missing])
+    with unpacking(site, installed) if missing else nullcontext():
+        yield from _fetch_anywhere(site, [*filter(fetching.is_local, files), *missing])
     yield Event(kind=EventKind.FINISHED, stage="fetch", message="all files match the lock")
 
 

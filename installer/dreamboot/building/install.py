@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Iterator, Sequence
 
 from dreamboot.building.fetch import cached, check_cached, fetch, is_local
+from dreamboot.building.layout import Layout
 from dreamboot.building.lock import LockedFile, hashed_requirements
 from dreamboot.building.order import Site
 from dreamboot.building.space import full_disk, says_full
@@ -73,15 +74,21 @@ def install_locked(site: Site, files: Sequence[LockedFile]) -> Iterator[Event]:
     site.host.remove(begun)
 
 
+def listing(layout: Layout, files: Sequence[LockedFile]) -> str:
+    """`files` as uv reads them, and where they lie.
+
+    Each wheel is offered from its own, lasting place: uv unpacks it once per place, and links it from then on.
+    """
+    folders = dict.fromkeys(cached(layout, file).parent.as_uri() for file in files)
+    return "".join(f"--find-links {folder}\n" for folder in folders) + hashed_requirements(files)
+
+
 def _sync(site: Site, files: Sequence[LockedFile]) -> Iterator[str]:
-    listing = site.generation.path / "requirements.locked.txt"
-    # Each wheel is offered from its own, lasting place: uv unpacks it once per place, and links it from then on.
-    folders = dict.fromkeys(cached(site.layout, file).parent.as_uri() for file in files)
-    offered = "".join(f"--find-links {folder}\n" for folder in folders)
-    site.host.write_text(listing, offered + hashed_requirements(files))
+    place = site.generation.path / "requirements.locked.txt"
+    site.host.write_text(place, listing(site.layout, files))
     python = str(site.generation.python(site.host.system))
     command = [
-        site.resolver.uv, "pip", "sync", str(listing), "--python", python, "--offline", "--no-index",
+        site.resolver.uv, "pip", "sync", str(place), "--python", python, "--offline", "--no-index",
         "--require-hashes", "--strict", "--link-mode", "hardlink", "--quiet",
     ]  # fmt: skip
     variables = dict(site.variables)

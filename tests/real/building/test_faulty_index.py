@@ -111,6 +111,27 @@ def test_a_wheel_damaged_in_the_cache_is_fetched_again(tmp_path):
     assert installed(layout)
 
 
+def inodes(paths) -> dict[str, int]:
+    """Package and file name → inode."""
+    return {f"{path.parent.name}/{path.name}": path.stat().st_ino for path in paths}
+
+
+def test_what_has_arrived_is_unpacked_while_the_rest_still_comes(tmp_path):
+    layout = Layout(home=tmp_path)
+    generation = layout.environment("tiny").generation(1)
+    seen: dict[str, int] = {}
+    with index() as server:
+        for event in build(host.current(), layout, order(server.url)):
+            if event.stage == "lock" and event.kind.value == "finished":
+                server.faults[BALLAST] = ["stall:3"]
+            if event.stage == "fetch" and not list(layout.wheels.rglob("ballast*.whl")):
+                seen.update(inodes(generation.path.rglob("unpacking/*/*/*.py")))
+    assert seen
+    # The same inode: the install linked what was unpacked before, and did not unpack it again.
+    assert seen.items() <= inodes(generation.venv.rglob("site-packages/*/*.py")).items()
+    assert not list(generation.path.glob("unpacking*"))
+
+
 def test_a_limit_on_bandwidth_is_kept(tmp_path):
     import time
 
