@@ -20,14 +20,20 @@ def check_fits(config: Config, model: Path) -> Checked:
         return Checked()
     folder = read_folder(model)
     family = family_of(folder)
-    faults = [*_method(config, family), *_sides(config, family), *_flow(config, family), *_adapter(config, family)]
+    faults = [
+        *method_faults(config, family),
+        *_sides(config, family),
+        *_flow(config, family),
+        *_adapter(config, family),
+    ]
     notes = [*_guidance(config, family), *_memory(config, family)]
     if any(component.optional and component.name not in folder.parts for component in family.components):
         notes.append(f"{folder.path} leaves T5 out: long prompts are followed less closely.")
     return Checked(problems=tuple(faults), notes=tuple(notes))
 
 
-def _method(config: Config, family: Family) -> list[Problem]:
+def method_faults(config: Config, family: Family) -> list[Problem]:
+    """What of the method and the attention the family is not trained with."""
     faults = []
     if config.training.method not in family.methods:
         faults.append(

@@ -21,7 +21,7 @@ ADAPTERS = True
 FILE = "pytorch_lora_weights.safetensors"
 """The name under which diffusers' `load_lora_weights` looks for an adapter in a folder."""
 _METADATA = "lora_adapter_metadata"
-_TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
+TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 def attach(pipeline: Pipeline, config: Config) -> Trainable:
@@ -46,7 +46,7 @@ def attach(pipeline: Pipeline, config: Config) -> Trainable:
         torch.manual_seed(seed_of(config.training.seed, "adapter"))
         pipeline.denoiser.add_adapter(options(pipeline.family.lora_targets))
         for encoder in encoders:
-            encoder.add_adapter(options(_TEXT_TARGETS))
+            encoder.add_adapter(options(TEXT_TARGETS))
     trainable = Trainable(pipeline.family, pipeline.denoiser, encoders, config.training.told_guidance)
     for parameter in trainable.trained().values():
         parameter.data = parameter.data.float().clone()

@@ -12,8 +12,7 @@ from dreamboot_trainer.config import DEMO, Config
 from dreamboot_trainer.predict.request import Request, request_of
 from dreamboot_trainer.problems import Problem, TrainerError
 
-FAMILIES = ("sd1", "sd2", "sdxl")
-RESOLUTIONS = {"sd1": 512, "sd2": 768, "sdxl": 1024}
+FAMILIES = ("sd1", "sd2", "sdxl", "sd3", "flux")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +32,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
     from dreamboot_trainer.predict.prediction import predict
 
     family, configs = _architecture(options, config)
+    _require_method(family, config)
     request = request_of(config, family, precision="fp16")
     answer: dict[str, Any] = {"schema": 1, "family": family, "request": _plain(request), "unit": "MiB"}
     if options.vram is None:
@@ -89,14 +89,24 @@ def _architecture(options: argparse.Namespace, config: Config) -> tuple[str, Any
 
     model = read_folder(folder)
     family = family_of(model)
-    parts = (family.denoiser, "vae", *family.text_encoders)
+    parts = (family.denoiser, "vae", *(name for name in family.text_encoders if name not in family.never_trained))
     return family.name, {part: model.config(part) for part in parts}
+
+
+def _require_method(name: str, config: Config) -> None:
+    """TrainerError for what cannot be trained, however large the card is."""
+    from dreamboot_trainer.checks.fits import method_faults
+    from dreamboot_trainer.families import families
+
+    faults = method_faults(config, next(family for family in families() if family.name == name))
+    if faults:
+        raise TrainerError(*faults)
 
 
 def _too_small(family: str, vram: int) -> Problem:
     return Problem(
         id="predict-nothing-fits",
         what=f"No settings are known that train {family} in {vram} MiB.",
-        cause="Also with an adapter, 8-bit optimizer states and gradient checkpointing the peak is above that.",
+        cause="Also with an adapter, 4-bit weights, 8-bit optimizer states and gradient checkpointing the peak is above that.",
         hint="a smaller --resolution, or close what else holds video memory: dreamboot detect",
     )

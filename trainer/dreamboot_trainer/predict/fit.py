@@ -17,6 +17,7 @@ KEYS: Mapping[str, str] = {
     "checkpointing": "gradient_checkpointing",
     "text_encoder": "train_text_encoder",
     "method": "method",
+    "base": "base_precision",
 }
 """Keys of the configuration for the fields of a request; `samples` stands for two keys."""
 
@@ -61,8 +62,15 @@ def ways(request: Request) -> Iterator[tuple[Saving, ...]]:
     usable = [saving for saving in savings() if getattr(request, saving.setting) in saving.before]
     every = itertools.chain.from_iterable(itertools.combinations(usable, n) for n in range(len(usable) + 1))
     yield from sorted(
-        every, key=lambda chosen: (bool(chosen), sum(s.changes for s in chosen), _slowdown(chosen), len(chosen))
+        filter(lambda chosen: _possible(request, chosen), every),
+        key=lambda chosen: (bool(chosen), sum(s.changes for s in chosen), _slowdown(chosen), len(chosen)),
     )
+
+
+def _possible(request: Request, chosen: tuple[Saving, ...]) -> bool:
+    """Weights of 4 bits stay as they are, so an adapter is what is trained."""
+    names = {saving.setting for saving in chosen}
+    return "base" not in names or request.method == "lora" or "method" in names
 
 
 def fit(request: Request, configs: Mapping[str, Mapping[str, Any]], vram_mib: int, **options: Any) -> Fit | None:
@@ -70,8 +78,12 @@ def fit(request: Request, configs: Mapping[str, Mapping[str, Any]], vram_mib: in
 
     A way that saves a part of what another way, which did not fit, saved is passed over.
     """
+    found = tuple(ways(request))
+    most = max(found, key=len)
+    if most and predict(_with(request, most), configs, **options).total > vram_mib:
+        return None
     failed: list[frozenset[str]] = []
-    for chosen in ways(request):
+    for chosen in found:
         names = frozenset(saving.setting for saving in chosen)
         if any(names <= other for other in failed):
             continue

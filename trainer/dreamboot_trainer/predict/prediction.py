@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.predict.request import Request
@@ -69,7 +71,11 @@ def predict(request: Request, configs: Mapping[str, Mapping[str, Any]], *, loadi
 
 
 def configs_of(family: str) -> Mapping[str, Mapping[str, Any]]:
-    """The configs of a family's published model (sd1, sd2 or sdxl)."""
+    """The configs of a family's published model, by folder (also of sd35-medium, an SD 3.5)."""
+    own = Path(__file__).parent / "published" / f"{family}.json"
+    if own.is_file():
+        found: dict[str, Mapping[str, Any]] = json.loads(own.read_text(encoding="utf-8"))
+        return found
     from dreamboot_trainer.convert.infer import published
 
     return published(family)

@@ -21,7 +21,11 @@ SMALL_TENSOR = 4096
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One step. `resolution` in pixels; `samples`: pictures that the network sees at once, class images included."""
+    """One step. `resolution` in pixels; `samples`: pictures that the network sees at once, class images included.
+
+    `base`: auto (the precision's format) or a key of networks.FOUR_BITS. `targets`: layers with an adapter, where they
+    are not the family's; `words`: the prompt's length for a transformer, where it is not the family's.
+    """
 
     family: str
     method: str = "full"
@@ -36,6 +40,9 @@ class Request:
     ema: bool = False
     rank: int = 4
     cached: bool = True
+    base: str = "auto"
+    targets: tuple[str, ...] = ()
+    words: int = 0
 
 
 def request_of(config: Config, family: str, *, precision: str = "fp16") -> Request:
@@ -56,4 +63,5 @@ def request_of(config: Config, family: str, *, precision: str = "fp16") -> Reque
         ema=training.use_ema,
         rank=config.lora.lora_rank,
         cached=config.data.cache_latents,
+        base=config.lora.base_precision if training.method == "lora" else "auto",
     )

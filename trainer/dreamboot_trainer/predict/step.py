@@ -11,12 +11,19 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
+from dreamboot_trainer.families import families
+from dreamboot_trainer.families.sd1.text import HIDDEN
+from dreamboot_trainer.families.sdxl.text import POOLED
+from dreamboot_trainer.methods.lora import TEXT_TARGETS
+from dreamboot_trainer.predict import networks
 from dreamboot_trainer.predict.request import OPTIMIZER_BYTES, SMALL_TENSOR, Request
 from dreamboot_trainer.predict.trace import Recorder, Trace
 
 Settings = Mapping[str, Any]
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "no": torch.float32}
 TOKENS = 77
+WORDS: Mapping[str, int] = {"sd3": TOKENS + 256, "flux": 512}
+"""Words that the transformers see: CLIP's and T5's, or T5's alone (families/sd3/text.py, families/flux/text.py)."""
 STEPS = 2
 """The optimizer's states exist from the first step's end on, so that the second step is the one that counts."""
 
@@ -47,27 +54,33 @@ class Step:
 
     def __init__(self, request: Request, configs: Mapping[str, Settings], recorder: Recorder) -> None:
         self.request, self.configs, self.recorder = request, configs, recorder
+        self.family = next(family for family in families() if family.name == request.family)
         frozen = torch.float32 if request.mixed_precision == "no" else DTYPES[request.mixed_precision]
         lora = request.method == "lora"
         with recorder.labelled("weights"):
-            self.unet = _unet(configs["unet"], frozen if lora else torch.float32)
-            self.encoder = _text_encoder(configs["text_encoder"], torch.float32) if request.text_encoder else None
+            held = frozen if lora else torch.float32
+            self.network = networks.denoiser(configs, self.family.denoiser, held, request.base)
+            self.encoder = (
+                networks.text_encoder(configs["text_encoder"], torch.float32) if request.text_encoder else None
+            )
             if not request.cached:
-                self.vae = _vae(configs["vae"], frozen)
+                self.vae = networks.vae(configs["vae"], frozen)
             if lora:
-                _adapters(self.unet, request.rank)
-        self.unet.train()
+                networks.adapt(self.network, request.rank, request.targets or self.family.lora_targets)
+            if lora and self.encoder is not None and self.family.flow:
+                networks.adapt(self.encoder, request.rank, TEXT_TARGETS)
+        self.network.train()
         if request.checkpointing:
-            self.unet.enable_gradient_checkpointing()
+            self.network.enable_gradient_checkpointing()
         if request.attention == "naive":
             from diffusers.models.attention_processor import AttnProcessor
 
-            self.unet.set_attn_processor(AttnProcessor())
+            self.network.set_attn_processor(AttnProcessor())
         if self.encoder is not None:
             self.encoder.train()
             if request.checkpointing:
                 self.encoder.gradient_checkpointing_enable()
-        modules = [module for module in (self.unet, self.encoder) if module is not None]
+        modules = [module for module in (self.network, self.encoder) if module is not None]
         self.trained = [weight for module in modules for weight in module.parameters() if weight.requires_grad]
         self.states: list[Any] = []
         if request.ema:
@@ -91,22 +104,44 @@ class Step:
 
     def loss(self) -> Any:
         """The loss of one batch: instance and class images together, where there are class images."""
-        request, unet = self.request, self.configs["unet"]
+        request, config = self.request, self.configs[self.family.denoiser]
         side = request.resolution // 8
-        noisy = torch.randn(request.samples, unet["in_channels"], side, side)
-        target = torch.randn(request.samples, unet["out_channels"], side, side)
-        times = torch.zeros(request.samples, dtype=torch.int64)
-        width = unet["cross_attention_dim"]
+        channels = config["in_channels"] // self.family.packing
+        noisy = torch.randn(request.samples, channels, side, side)
+        # A network may answer in more channels than it is given (a variance), or in fewer (inpainting).
+        outside = channels if self.family.flow else config["out_channels"]
+        target = torch.randn(request.samples, outside, side, side)
         enabled = request.mixed_precision != "no"
         with torch.autocast("cpu", DTYPES[request.mixed_precision] if enabled else torch.bfloat16, enabled=enabled):
-            words = torch.randn(request.samples, TOKENS, width)
-            if self.encoder is not None:
-                tokens = torch.zeros(request.samples, TOKENS, dtype=torch.int64)
-                states = self.encoder(tokens).last_hidden_state
-                # Where two encoders make the words (SDXL), one's width is less than the UNet asks for.
-                words = states if states.shape[-1] == width else words
-            guess = self.unet(noisy, times, words, added_cond_kwargs=_extra(unet, request.samples)).sample
+            guess = self._flow(noisy) if self.family.flow else self._unet(noisy)
         return functional.mse_loss(guess.float(), target)
+
+    def _unet(self, noisy: Any) -> Any:
+        config, samples = self.configs["unet"], self.request.samples
+        width = config["cross_attention_dim"]
+        words = torch.randn(samples, TOKENS, width)
+        if self.encoder is not None:
+            states = self._states()
+            # Where two encoders make the words (SDXL), one's width is less than the UNet asks for.
+            words = states if states.shape[-1] == width else words
+        times = torch.zeros(samples, dtype=torch.int64)
+        return self.network(noisy, times, words, added_cond_kwargs=_extra(config, samples)).sample
+
+    def _flow(self, noisy: Any) -> Any:
+        """The transformers of SD 3 and FLUX.1: called as in training."""
+        config, samples = self.configs[self.family.denoiser], self.request.samples
+        wide, pooled = config["joint_attention_dim"], torch.randn(samples, config["pooled_projection_dim"])
+        words = torch.randn(samples, self.request.words or WORDS[self.request.family], wide)
+        if self.encoder is not None:
+            narrow = self._states()
+            pooled = torch.cat((narrow[:, 0], pooled[:, narrow.shape[-1] :]), dim=-1)
+        text = {HIDDEN: words, POOLED: pooled}
+        sizes = torch.zeros(samples, 6)
+        return self.family.denoise.predict(self.network, noisy, torch.rand(samples), text, sizes)
+
+    def _states(self) -> Any:
+        encoder: Any = self.encoder
+        return encoder(torch.zeros(self.request.samples, TOKENS, dtype=torch.int64)).last_hidden_state
 
 
 def _extra(unet: Settings, samples: int) -> dict[str, Any] | None:
@@ -124,62 +159,6 @@ def _state(weight: Any, optimizer: str) -> Any:
     if "8bit" in optimizer and per_weight and weight.numel() < SMALL_TENSOR:
         per_weight = 4.0 * round(per_weight)
     return torch.empty(round(weight.numel() * per_weight), dtype=torch.uint8)
-
-
-@contextmanager
-def _in(dtype: Any) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def _unet(config: Settings, dtype: Any) -> Any:
-    from diffusers import UNet2DConditionModel
-
-    with _in(dtype):
-        return UNet2DConditionModel.from_config(dict(config))  # type: ignore[no-untyped-call]
-
-
-def _vae(config: Settings, dtype: Any) -> Any:
-    from diffusers import AutoencoderKL
-
-    with _in(dtype):
-        return AutoencoderKL.from_config(dict(config)).requires_grad_(requires_grad=False)  # type: ignore[no-untyped-call]
-
-
-def _text_encoder(config: Settings, dtype: Any) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    with _in(dtype):
-        return CLIPTextModel(CLIPTextConfig(**{key: item for key, item in config.items() if key != "architectures"}))
-
-
-class _Adapted(nn.Module):
-    """A frozen linear layer with a low-rank one beside it, as peft computes it (Hu et al. 2021)."""
-
-    def __init__(self, base: nn.Linear, rank: int) -> None:
-        super().__init__()
-        self.base = base
-        with _in(torch.float32):
-            self.down = nn.Linear(base.in_features, rank, bias=False)
-            self.up = nn.Linear(rank, base.out_features, bias=False)
-
-    def forward(self, hidden: Any, *_: Any) -> Any:
-        """`hidden`: (..., in_features)."""
-        plain = self.base(hidden)
-        return plain + self.up(self.down(hidden.to(self.down.weight.dtype)))
-
-
-def _adapters(unet: Any, rank: int) -> None:
-    unet.requires_grad_(requires_grad=False)
-    for module in list(unet.modules()):
-        if hasattr(module, "to_q") and hasattr(module, "to_out"):
-            for name in ("to_q", "to_k", "to_v"):
-                setattr(module, name, _Adapted(getattr(module, name), rank))
-            module.to_out[0] = _Adapted(module.to_out[0], rank)
 
 
 @contextmanager

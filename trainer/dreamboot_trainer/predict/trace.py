@@ -63,7 +63,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run the operation, and note storages that it made."""
         made = func(*args, **(kwargs or {}))
         for item in tree_iter(made):
-            if hasattr(item, "untyped_storage"):
+            # What lies on no device is only a shape, of which something else is made.
+            if hasattr(item, "untyped_storage") and item.device.type != "meta":
                 self._note(item.untyped_storage())
         return made
 
