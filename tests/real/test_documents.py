@@ -83,6 +83,12 @@ def test_nothing_is_excused_that_is_not_shown(start: str) -> None:
     assert any(re.sub(" +", " ", command).startswith(start) for _, command in shown())
 
 
+def test_containers_are_shown_as_their_page_shows_them() -> None:
+    """`tests/containers` runs what that page shows."""
+    page = (ROOT / "docs" / "how-to" / "docker.md").read_text(encoding="utf-8")
+    assert [command for _, command in shown() if command.startswith("docker ") and command not in page] == []
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     """A folder that holds everything the pages name: photos, models, a run, a log, a stated machine."""
