@@ -89,6 +89,22 @@ def _source_that_is_not_listed(data: Dict[str, Any]) -> None:
     data["rows"][0]["source"] = ["hear-say"]
 
 
+def _stack_below_a_floor(data: Dict[str, Any]) -> None:
+    data["rows"][0]["packages"]["diffusers"] = "==0.36.0"
+
+
+def _stack_with_both_sides(data: Dict[str, Any]) -> None:
+    data["rows"][0]["packages"].update(transformers="==5.23.0", huggingface_hub="==1.30.0")
+
+
+def _range_that_nobody_can_read(data: Dict[str, Any]) -> None:
+    next(row for row in data["rows"] if row.get("holds"))["holds"]["torch"] = "about 2"
+
+
+def _second_floor(data: Dict[str, Any]) -> None:
+    data["rows"].append(data["rows"][0])
+
+
 @pytest.mark.parametrize(
     ("table", "change", "what"),
     [
@@ -98,6 +114,10 @@ def _source_that_is_not_listed(data: Dict[str, Any]) -> None:
         ("cuda", _minimum_of_its_own, "is not ('525.60.13', '528.33')"),
         ("amd", _override_across_families, "of another family"),
         ("architectures", _overlap, "overlap and differ"),
+        ("stacks", _stack_below_a_floor, "below the floor 0.37"),
+        ("stacks", _stack_with_both_sides, "both sides of transformers-5.23-hub-1.31"),
+        ("conflicts", _range_that_nobody_can_read, "about 2 can't be read"),
+        ("floors", _second_floor, "two rows"),
         ("torch", _source_that_is_not_listed, "'hear-say' is not listed"),
     ],
 )
