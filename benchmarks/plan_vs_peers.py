@@ -34,7 +34,7 @@ import uv  # noqa: E402
 from dreamboot import catalog, planning  # noqa: E402
 from dreamboot.catalog.versions import at_least, cuda_of, numbers  # noqa: E402
 from dreamboot.model import Driver, Gpu, Machine, Plan, Vendor, Wish  # noqa: E402
-from dreamboot.planning.target import card_of  # noqa: E402
+from dreamboot.planning.target import DEVICE, card_of  # noqa: E402
 from machines import cases  # noqa: E402
 
 PLATFORM = {
@@ -67,7 +67,8 @@ def stated() -> Iterator[Tuple[str, Machine]]:
         machine = case.machine
         plain = case.wish == Wish() and all(source.reachable is None for source in machine.sources)
         unbound = not machine.indexes.no_index and not machine.indexes.constraints
-        if plain and unbound and f"{machine.os}-{machine.arch}" in PLATFORM and gpus_of(machine):
+        # Peers can't be told that a WSL 1 gives no program its GPU.
+        if plain and unbound and machine.wsl != 1 and f"{machine.os}-{machine.arch}" in PLATFORM and gpus_of(machine):
             yield case.name, machine
 
 
@@ -90,7 +91,8 @@ def ours(machine: Machine) -> Tuple[Build, Optional[List[Gpu]]]:
     plan = planning.plan(machine, Wish(), catalog.load())
     if not isinstance(plan, Plan):
         return Build(), None
-    gpus = [gpu for gpu in gpus_of(machine) if gpu.index in plan.gpus]
+    maker = {device: vendor for vendor, device in DEVICE.items()}.get(plan.device)
+    gpus = [gpu for gpu in machine.gpus if gpu.vendor is maker and gpu.index in plan.gpus]
     return Build(plan.torch.version, plan.torch.tag), gpus
 
 
@@ -178,7 +180,7 @@ def judge(build: Build, machine: Machine, gpus: Sequence[Gpu], *, possible: bool
         return (
             "installs a build that can't work"
             if _fault(build, machine, gpus)
-            else "a build that nothing of today trains on"
+            else "a build that does not run there, or that nothing of today trains on"
         )
     return _fault(build, machine, gpus) or "right"
 
