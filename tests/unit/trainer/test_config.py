@@ -110,7 +110,7 @@ def test_the_documentation_lists_every_key_as_it_is() -> None:
     assert written == markdown(), "python -m dreamboot_trainer schema --markdown"
 
 
-@pytest.mark.parametrize("name", ["face", "object", "paper", "small-card", "style"])
+@pytest.mark.parametrize("name", ["face", "flux", "object", "paper", "sd3", "small-card", "style"])
 def test_a_recipe_fits_the_schema_and_names_its_source(name: str) -> None:
     from dreamboot_trainer.recipes import recipes
 
@@ -121,7 +121,7 @@ def test_a_recipe_fits_the_schema_and_names_its_source(name: str) -> None:
 def test_every_recipe_is_tested() -> None:
     from dreamboot_trainer.recipes import recipes
 
-    assert list(recipes()) == ["face", "object", "paper", "small-card", "style"]
+    assert list(recipes()) == ["face", "flux", "object", "paper", "sd3", "small-card", "style"]
 
 
 def test_the_file_wins_over_the_recipe_and_the_flag_over_both(tmp_path: Path) -> None:

@@ -446,3 +446,25 @@ def test_the_whole_model_has_no_other_layout_here(folders, tmp_path, name):
         convert(folders[name], tmp_path / "model.safetensors")
     assert caught.value.problem.id == "convert-unsupported-config"
     assert "Transformer2DModel" in caught.value.problem.cause
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_recipe_trains_and_the_result_is_drawn(folders, photos, tmp_path, name):
+    """By the command line alone, as the documentation has it."""
+    from dreamboot_trainer.cli import main
+
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.toml").write_text("[data]\nresolution = 64\n[training]\nmax_train_steps = 2\n")
+    more = [
+        "--pretrained_model_name_or_path", str(folders[name]), "--instance_data_dir", str(photos),
+        "--instance_prompt", "a photo of sks dog", "--class_prompt", "a photo of a dog", "--num_inference_steps", "2",
+        "--num_validation_images", "1", "--device", "cpu",
+    ]  # fmt: skip
+    call = ["--recipe", name, "--config", str(run / "config.toml"), *more]
+    assert main(["train", *call]) == 0
+    assert (run / "model.safetensors").is_file()
+    assert "lora_unet_" in "".join(load_file(run / "model.safetensors"))
+    for out, precision in (("plain.png", "no"), ("half.png", "bf16")):
+        assert main(["sample", *call, "--mixed_precision", precision, "--out", str(tmp_path / out)]) == 0
+        assert (tmp_path / out).stat().st_size > 1000

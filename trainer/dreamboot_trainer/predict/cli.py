@@ -107,6 +107,7 @@ def _too_small(family: str, vram: int) -> Problem:
     return Problem(
         id="predict-nothing-fits",
         what=f"No settings are known that train {family} in {vram} MiB.",
-        cause="Also with an adapter, 4-bit weights, 8-bit optimizer states and gradient checkpointing the peak is above that.",
+        cause="Also with an adapter, weights of 4 bits, 8-bit optimizer states and gradient checkpointing the peak is "
+        "above that.",
         hint="a smaller --resolution, or close what else holds video memory: dreamboot detect",
     )
