@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,39 @@ def test_names_that_do_not_fit(patch: Any) -> None:
     code, said = patch("apply", "thing/other")
     assert (code, said["refused"]["id"]) == (3, "patch-not-for-this")
     assert patch("verify", "thing/fix")[1]["problem"]["id"] == "patch-not-applied"
+
+
+@pytest.fixture
+def own_venv(tmp_path: Path) -> Path:
+    """A real, empty environment."""
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    return tmp_path / "venv"
+
+
+@pytest.mark.parametrize(("promise", "kept"), [("thing.a.NUMBER == 2", True), ("thing.a.NUMBER == 3", False)])
+def test_what_a_patch_promises_is_asked_of_the_environment(
+    own_venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    promise: str, kept: bool,
+) -> None:  # fmt: skip
+    """The check runs in the environment's own interpreter; where it fails, every file is as it was."""
+    shelf = tmp_path / "shelf" / "thing"
+    shelf.mkdir(parents=True)
+    body = diff("thing/a.py", "NUMBER = 1\n", "NUMBER = 2\n")
+    (shelf / "010-fix.patch").write_bytes(patch_text(body, head=f"Verify: import thing.a; assert {promise}\n"))
+    monkeypatch.setattr(shelves, "folder", lambda _: shelf.parent)
+    (packages,) = (own_venv / "lib").glob("python*/site-packages")
+    before = tree(install(packages, {"thing/__init__.py": b"", "thing/a.py": b"NUMBER = 1\n"}))
+    words = ("--python", str(own_venv / "bin" / "python"), "--home", str(tmp_path / "home"), "--yes", "--json")
+    code = main(["patch", "apply", *words])
+    said = json.loads(capsys.readouterr().out)
+    if kept:
+        assert (code, said["applied"]) == (0, ["thing/fix"])
+        (packages / "thing" / "__init__.py").write_text("raise ImportError('broken since')\n")
+        assert main(["patch", "verify", *words]) == 1
+        assert json.loads(capsys.readouterr().out)["verified"][0]["fails"] == "ImportError: broken since"
+    else:
+        assert (code, said["problem"]["id"], said["problem"]["cause"]) == (1, "patch-fails", "AssertionError")
+        assert {name: entry for name, entry in tree(packages).items() if "__pycache__" not in name} == before
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
