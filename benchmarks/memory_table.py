@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "installer" / "dreamboot" / "catalog" / "data" / "memory.json"
 sys.path.insert(0, str(ROOT / "trainer"))
-RESOLUTIONS = {"sd1": 512, "sd2": 768, "sdxl": 1024}
+# The sides that people train at: SD 3 and FLUX.1 at 512, as diffusers' own examples for them.
+RESOLUTIONS = {"sd1": 512, "sd2": 768, "sdxl": 1024, "sd3": 512, "flux": 512}
 METHODS = {"full": ("adamw", "adamw8bit"), "lora": ("adamw",)}
+# Transformers of 2 and 12 billion weights: an adapter, in half precision, over whole or 4-bit weights.
+LARGE = ("sd3", "flux")
 # Steps per second on a Tesla T4 by (checkpointing, optimizer, mixed_precision): ShivamShrirao/diffusers@b320b59
 # examples/dreambooth/README.md, SD 1.x, all weights, batch 1.
 T4_SPEED = {
@@ -33,14 +37,27 @@ def main() -> None:
     """Predict every row, print it, and write the table where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--family", choices=RESOLUTIONS, action="append", help="only print the rows of these")
     options = parser.parse_args()
     rows = []
-    for family, method in itertools.product(RESOLUTIONS, METHODS):
-        for optimizer, checkpointing, precision in itertools.product(METHODS[method], (False, True), ("fp16", "no")):
-            rows.append(row(family, method, optimizer, precision, checkpointing=checkpointing))
-            print(json.dumps(rows[-1]), flush=True)
+    for made in itertools.chain.from_iterable(map(rows_of, options.family or RESOLUTIONS)):
+        rows.append(made)
+        print(json.dumps(made), flush=True)
+    if options.write and options.family:
+        parser.error("the table is written whole")
     if options.write:
         TABLE.write_text(document(rows), encoding="utf-8")
+
+
+def rows_of(family: str) -> Iterator[dict[str, Any]]:
+    """Every row of one family."""
+    if family in LARGE:
+        for base, checkpointing in itertools.product(("auto", "nf4"), (False, True)):
+            yield row(family, "lora", "adamw", "fp16", checkpointing=checkpointing, base=base)
+        return
+    for method, optimizers in METHODS.items():
+        for optimizer, checkpointing, precision in itertools.product(optimizers, (False, True), ("fp16", "no")):
+            yield row(family, method, optimizer, precision, checkpointing=checkpointing)
 
 
 def document(rows: list[dict[str, Any]]) -> str:
@@ -60,20 +77,24 @@ def document(rows: list[dict[str, Any]]) -> str:
     return f'{json.dumps(head, indent=2)[:-2]},\n"rows": [\n{lines}\n]\n}}\n'
 
 
-def row(family: str, method: str, optimizer: str, precision: str, *, checkpointing: bool) -> dict[str, Any]:
+def row(
+    family: str, method: str, optimizer: str, precision: str, *, checkpointing: bool, base: str = "auto"
+) -> dict[str, Any]:
     """One row of the table."""
     from dreamboot_trainer.predict.prediction import configs_of, predict
     from dreamboot_trainer.predict.request import Request
 
     request = Request(
         family=family, method=method, resolution=RESOLUTIONS[family], samples=2, optimizer=optimizer, rank=16,
-        mixed_precision=precision, checkpointing=checkpointing,
+        mixed_precision=precision, checkpointing=checkpointing, base=base,
     )  # fmt: skip
     made: dict[str, Any] = {
         "family": family, "method": method, "resolution": RESOLUTIONS[family], "batch": 1,
         "checkpointing": checkpointing, "optimizer": optimizer, "mixed_precision": precision,
         "peak_mib": predict(request, configs_of(family)).total, "source": ["predicted"],
     }  # fmt: skip
+    if base != "auto":
+        made["base"] = base
     speed = T4_SPEED.get((checkpointing, optimizer, precision)) if (family, method) == ("sd1", "full") else None
     return {**made, "speed": speed, "source": ["predicted", "t4-table"]} if speed else made
 

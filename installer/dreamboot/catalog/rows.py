@@ -280,7 +280,7 @@ class BuildSize:
 
 @value
 class MemoryRow:
-    """One published or predicted peak of video memory (MiB) for a training recipe."""
+    """One predicted peak of video memory (MiB) for a training recipe; `base`: "nf4" for weights of 4 bits."""
 
     family: str
     method: str
@@ -292,6 +292,7 @@ class MemoryRow:
     peak_mib: int
     source: Strings
     accumulation: int = 1
+    base: str = "auto"
     text_encoder: bool = False
     speed: float = 0.0
     unverified: Strings = ()

@@ -21,7 +21,7 @@ RESERVE_MIB = 1024
 _IDLE_SHARE = 0.93
 # Weights and gradients in fp32 and two fp32 moments for SD 1.x' UNet of 860 M parameters, and the rest of the process.
 _CPU_FULL_MIB = 18_000
-_DEFAULT_RESOLUTION = {"sdxl": 1024, "sd3": 1024, "flux": 512, "sd2": 768}
+_DEFAULT_RESOLUTION = {"sdxl": 1024, "sd3": 512, "flux": 512, "sd2": 768}
 
 
 def preset(chosen: Chosen, precision: Choice, *, eight_bit: bool) -> Tuple[Preset, Tuple[str, ...]]:
@@ -34,14 +34,21 @@ def preset(chosen: Chosen, precision: Choice, *, eight_bit: bool) -> Tuple[Prese
     rows = [
         row
         for row in chosen.question.catalog.table("memory")
-        if row.family == wish.family and (eight_bit or row.optimizer != "adamw8bit")
+        if row.family == wish.family and (eight_bit or (row.optimizer != "adamw8bit" and row.base == "auto"))
         and (row.mixed_precision == "no") == (precision.value == "no")
     ]  # fmt: skip
     if free is None or not rows:
         why = "free video memory is not known" if free is None else f"no peaks are predicted for {wish.family}"
         made = _settings(resolution, precision.value, checkpointing=True, eight_bit=eight_bit)
-        return Preset(method=wish.method, settings=made, mixed_precision=precision.value, reason=why), ()
+        return Preset(method=_method(chosen), settings=made, mixed_precision=precision.value, reason=why), ()
     return _fitted(chosen, rows, free, resolution, precision.value)
+
+
+def _method(chosen: Chosen) -> str:
+    """What is asked for; a LoRA for a family of which nothing else is trained here (SD 3, FLUX.1)."""
+    wish = chosen.question.wish
+    methods = {row.method for row in chosen.question.catalog.table("memory") if row.family == wish.family}
+    return "lora" if methods == {"lora"} else wish.method
 
 
 def free_mib(chosen: Chosen) -> Optional[int]:
@@ -65,11 +72,11 @@ def need_mib(row: MemoryRow, resolution: int) -> int:
 def _fitted(
     chosen: Chosen, rows: List[MemoryRow], free: int, resolution: int, precision: str
 ) -> Tuple[Preset, Tuple[str, ...]]:
-    method = chosen.question.wish.method
+    method = _method(chosen)
     wanted = sorted((row for row in rows if row.method == method), key=_liking)
     fitting = next((row for row in wanted if need_mib(row, resolution) <= free), None)
     warnings: List[str] = []
-    reason = ""
+    reason = "" if method == chosen.question.wish.method else "of this family a LoRA is what is trained here. "
     if fitting is None and method == "full":
         least = min((need_mib(row, resolution) for row in wanted), default=0)
         reason = f"full fine-tuning needs {least} MiB free, {free} MiB are: a LoRA is trained instead. "
@@ -86,6 +93,8 @@ def _fitted(
     settings = _settings(
         resolution, precision, checkpointing=fitting.checkpointing, eight_bit=fitting.optimizer == "adamw8bit"
     )
+    if fitting.base != "auto":
+        settings["base_precision"] = fitting.base
     settings["train_batch_size"] = fitting.batch
     settings["gradient_accumulation_steps"] = fitting.accumulation
     reason += (
@@ -99,19 +108,19 @@ def _fitted(
     return made, tuple(warnings)
 
 
-def _liking(row: MemoryRow) -> Tuple[bool, bool, int]:
-    """Best first: without checkpointing a step is faster; 8-bit states only approximate plain AdamW's."""
-    return row.checkpointing, row.optimizer != "adamw", row.peak_mib
+def _liking(row: MemoryRow) -> Tuple[bool, bool, bool, int]:
+    """Best first: whole weights; a step is faster without checkpointing; 8-bit states only approximate AdamW's."""
+    return row.base != "auto", row.checkpointing, row.optimizer != "adamw", row.peak_mib
 
 
 def _on_cpu(chosen: Chosen, resolution: int, *, eight_bit: bool) -> Tuple[Preset, Tuple[str, ...]]:
-    wish, ram = chosen.question.wish, chosen.question.machine.ram_total_mib
+    ram = chosen.question.machine.ram_total_mib
     tight = ram is not None and ram < _CPU_FULL_MIB
     settings = _settings(resolution, "no", checkpointing=False, eight_bit=tight and eight_bit)
     reason = "on a CPU: fp32, no checkpointing; memory is not the limit"
     if tight:
         reason = f"on a CPU with {ram} MiB of memory: 8-bit optimizer states to save about 5 GB"
-    return Preset(method=wish.method, settings=settings, mixed_precision="no", reason=reason), ()
+    return Preset(method=_method(chosen), settings=settings, mixed_precision="no", reason=reason), ()
 
 
 def _settings(resolution: int, precision: str, *, checkpointing: bool, eight_bit: bool) -> Dict[str, Any]:
