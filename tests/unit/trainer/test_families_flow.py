@@ -292,6 +292,38 @@ def test_both_prompts_and_text_caches_agree(folders):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_t5_and_the_denoiser_take_turns_on_a_card(folders, name, monkeypatch):
+    """Together they would need more memory than a step. Where they are is told by what is asked of them."""
+    model = loaded(folders[name])
+    t5, moves = model.text.encoders[-1], []
+    clips = [("CLIP", encoder) for encoder in model.text.encoders[:-1]]
+    for part, module in (("T5", t5), ("denoiser", model.denoiser), *clips):
+        monkeypatch.setattr(module, "to", lambda device, part=part: moves.append((part, device.type)))
+    model.device = torch.device("cuda")
+    with model._turn():
+        assert moves == [("denoiser", "cpu"), ("T5", "cuda")]
+    assert moves[2:] == [("T5", "cpu"), ("denoiser", "cuda")]
+    moves.clear()
+    monkeypatch.setattr(model.vae, "to", lambda device: moves.append(("VAE", device.type)))
+    with model.awake():
+        assert ("CLIP", "cuda") in moves
+        assert ("T5", "cuda") not in moves
+    without = loaded(folders["sd3 without T5"])
+    assert without._large() == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_prompt_is_read_by_t5_once(folders, name):
+    model, calls = loaded(folders[name]), []
+    model.text.encoders[-1].register_forward_hook(lambda *_: calls.append(1))
+    first = model.embed(["a dog"])
+    assert all(torch.equal(first[key], rows) for key, rows in model.embed(["a dog"]).items())
+    assert len(calls) == 1
+    assert not all(torch.equal(first[key], rows) for key, rows in model.embed(["a cat"]).items())
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_weights_of_four_bits_answer_nearly_the_same_and_stay(folders, name):
     pytest.importorskip("bitsandbytes")
     import bitsandbytes
