@@ -65,7 +65,7 @@ def _loosened(wanted: Dict[str, str], chosen: Chosen) -> Dict[str, str]:
     moved = {name for name in tied if wanted.get(name) != usual[name] or canonicalize_name(name) in pins}
     floors = chosen.question.catalog.floors()
     loose = {name: f">={floors[name].oldest}" if name in floors else "" for name in tied if name not in moved}
-    return {name: loose.get(name, text) for name, text in wanted.items() if loose.get(name, text) or name in moved}
+    return {name: loose.get(name, text) for name, text in wanted.items() if loose.get(name, "any")}
 
 
 def _within(requirement: str, constraints: Sequence[Requirement]) -> bool:
