@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 pytest.importorskip("peft")
 
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from dreamboot_trainer import noise, pipeline
 from dreamboot_trainer.check import check
@@ -500,3 +500,25 @@ def test_its_recipe_trains_and_the_result_is_drawn(folders, photos, tmp_path, na
     for out, precision in (("plain.png", "no"), ("half.png", "bf16")):
         assert main(["sample", *call, "--mixed_precision", precision, "--out", str(tmp_path / out)]) == 0
         assert (tmp_path / out).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("tensor", "title"),
+    [
+        ("double_blocks.0.img_attn.qkv.weight", "FLUX.1"),
+        ("model.diffusion_model.double_blocks.0.img_attn.qkv.weight", "FLUX.1"),
+        ("model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight", "Stable Diffusion 3"),
+    ],
+)
+def test_a_single_file_is_known_and_the_folder_asked_for(photos, tmp_path, tensor, title):
+    from dreamboot_trainer.convert import detect
+    from dreamboot_trainer.problems import TrainerError
+
+    file = tmp_path / "model.safetensors"
+    save_file({tensor: torch.zeros(2, 2)}, file)
+    found = check(configure(file, photos, method="lora"), tmp_path).problems
+    assert [problem.id for problem in found] == ["model-single-file-not-read"]
+    assert title in found[0].what
+    with pytest.raises(TrainerError) as caught:
+        detect(file)
+    assert caught.value.problem.id == "model-single-file-not-read"

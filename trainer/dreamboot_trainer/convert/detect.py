@@ -7,10 +7,11 @@ from pathlib import Path
 
 from dreamboot_trainer.convert.catalogue import read_json
 from dreamboot_trainer.convert.families import FAMILIES, Family
-from dreamboot_trainer.convert.faults import not_a_folder, not_found, unknown_family, unsupported_config
+from dreamboot_trainer.convert.faults import not_a_folder, not_found, only_a_folder, unknown_family, unsupported_config
 from dreamboot_trainer.convert.sources import open_source
 
 _UNET = "model.diffusion_model.input_blocks.0.0.weight"
+_TRANSFORMERS = {"double_blocks": "FLUX.1", "joint_blocks": "Stable Diffusion 3"}
 _UNSUPPORTED = ("depth_model.", "embedder.", "cond_stage_model.roberta.", "conditioner.embedders.0.model.")
 
 
@@ -42,7 +43,22 @@ def family_of_names(path: Path, names: Iterable[str]) -> Family:
         for family in FAMILIES.values():
             if any(mark in present for mark in family.marks):
                 return family
+    title = transformer_of(present)
+    if title is not None:
+        raise only_a_folder(path, title)
     raise unknown_family(path, sorted(present))
+
+
+def transformer_of(names: Iterable[str]) -> str | None:
+    """The title of the family whose transformer a file with these tensor names holds; None for any other file.
+
+    Both layouts in use have these blocks, with `model.diffusion_model.` in front (ComfyUI) or without.
+    """
+    for name in names:
+        block = name.removeprefix("model.diffusion_model.").partition(".")[0]
+        if block in _TRANSFORMERS:
+            return _TRANSFORMERS[block]
+    return None
 
 
 def family_of_folder(folder: Path) -> Family:

@@ -274,6 +274,19 @@ def unknown_lora_layers(path: Path, names: Sequence[str]) -> TrainerError:
     )
 
 
+def only_a_folder(path: Path, title: str) -> TrainerError:
+    """A single file of a family that is read from a diffusers folder only."""
+    return TrainerError(
+        Problem(
+            id="model-single-file-not-read",
+            what=f"{path} is a single file of {title}, which is not read here.",
+            cause=f"Expected the diffusers folder of {title} (with transformer/ and model_index.json); found one file, "
+            "which holds no tokenizers and often no text encoders.",
+            hint="hf download OWNER/NAME --local-dir FOLDER, then: --set pretrained_model_name_or_path=FOLDER",
+        )
+    )
+
+
 def mixed_lora(path: Path, name: str) -> TrainerError:
     """Adapters that share one layer of the original model, and cannot be joined."""
     return TrainerError(

@@ -146,7 +146,6 @@ def test_a_missing_source(tmp_path):
     [
         ["lora_unet_a.lora_down.weight"],
         ["encoder.conv_in.weight", "decoder.conv_in.weight"],
-        ["model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight"],
         ["model.diffusion_model.input_blocks.0.0.weight"],
         [
             "model.diffusion_model.input_blocks.0.0.weight",
