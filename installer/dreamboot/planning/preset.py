@@ -4,7 +4,7 @@ Peaks are the trainer's own predictions (table `memory`), which came within 4 % 
 The margin, a tenth of the peak and 1 GiB, is for what is not modelled: cuDNN's workspaces, a desktop, the moments
 before training. A 10.74 GiB card ran out of memory with the recipe that is predicted at 9460 MiB for the builds of its
 time (ShivamShrirao/diffusers issue 108), so more than 1.5 GiB beside the prediction must be allowed for; 12 GB cards
-run it (huggingface/diffusers examples/dreambooth/README.md). With this margin it asks for 11032 MiB in today's builds.
+run it (huggingface/diffusers examples/dreambooth/README.md). With this margin it asks for 11075 MiB in today's builds.
 """
 
 from __future__ import annotations
