@@ -1,4 +1,4 @@
-"""The planner's table of peaks is what the trainer's predictor says now: it is written by a script, and can grow old."""
+"""The planner's table of peaks is what the trainer's predictor says now: a script writes it, and it can grow old."""
 
 from __future__ import annotations
 
