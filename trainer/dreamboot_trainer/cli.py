@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
         return WRONG
     except Interrupted as stop:
         print(f"Interrupted after step {stop.step}. The same command goes on from there.", file=sys.stderr)
-        return INTERRUPTED
+        # torch's elastic launcher starts whatever ends with another code again.
+        return DONE if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0" else INTERRUPTED
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED

@@ -1,8 +1,10 @@
-"""Train: a run folder with its configuration, checked, then `accelerate launch` in the environment."""
+"""Train: a run folder with its configuration, checked, then the trainer is launched in the environment."""
 
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -12,8 +14,9 @@ from dreamboot.building import generations
 from dreamboot.building.layout import Layout
 from dreamboot.launching import trainer
 from dreamboot.launching.follow import UNEXPLAINED, follow
+from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_sound
 from dreamboot.model import DreambootError, Environment, Event, EventKind, Plan, Problem, Report
-from dreamboot.values import value
+from dreamboot.values import parse_toml, value
 
 # The check decodes every photo: thousands of large ones on a slow disk take minutes.
 CHECK_SECONDS = 900.0
@@ -29,17 +32,30 @@ class Run:
     environment: Environment
     plan: Plan
     settings: Tuple[str, ...] = ()
+    launch: Launch = Launch()
 
     @property
     def config(self) -> Path:
-        """The run's configuration file."""
-        return self.folder / "config.toml"
+        """The run's configuration file; further hosts, which share the folder, write one each."""
+        return self.folder / (f"config.host-{self.launch.host_rank}.toml" if self.launch.host_rank else "config.toml")
+
+    @property
+    def log(self) -> Path:
+        """What the trainer prints on this host."""
+        return self.folder / (f"trainer.host-{self.launch.host_rank}.log" if self.launch.host_rank else "trainer.log")
 
 
 def train(
-    context: Context, *, config: Optional[Path], settings: Sequence[str], environment: str, output: Optional[Path]
+    context: Context,
+    *,
+    config: Optional[Path],
+    settings: Sequence[str],
+    environment: str,
+    output: Optional[Path],
+    launch: Launch,
 ) -> Iterator[Union[Event, Report]]:
     """The use case behind `dreamboot train`. `settings` are `key=value` texts over the file's."""
+    require_sound(launch)
     layout = Layout(home=context.home)
     built = generations.require(context.host, layout, environment)
     if config is not None and not context.host.exists(config):
@@ -52,9 +68,12 @@ def train(
             )
         )
     folder = output or (config.parent if config else layout.runs / "train")
-    run = Run(folder=folder.absolute(), environment=built, plan=plan_of(context, built), settings=tuple(settings))
+    run = Run(
+        folder=folder.absolute(), environment=built, plan=plan_of(context, built), settings=tuple(settings),
+        launch=launch,
+    )  # fmt: skip
     if context.dry_run:
-        command = trainer.launch_command(built, run.plan.accelerate, ["train", "--config", str(run.config)])
+        command = _command(run, launch.with_processes(0, run.plan.accelerate))
         yield Report(command="train", data={"schema": 1, "command": command}, messages=(" ".join(command),))
         return
     yield from run_training(context, run, base=config)
@@ -66,14 +85,36 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
     place = trainer.place_trainer(context.host, Layout(home=context.home))
     variables = trainer.trainer_environment(context.host, place, run.plan)
     context.host.make_dir(run.folder)
-    with _only_run(run.folder):
+    # The first host's dreamboot holds the folder for all of them.
+    with nullcontext() if run.launch.host_rank else _only_run(run.folder):
         yield Event(kind=EventKind.STARTED, stage="check", message="photos, model, settings and free space")
-        write_config(context, run, variables, base)
+        launch = _write_config(context, run, variables, base)
         yield from _check(context, run, variables)
         yield Event(kind=EventKind.FINISHED, stage="check")
-        arguments = ["train", "--config", str(run.config)]
-        command = trainer.launch_command(run.environment, run.plan.accelerate, arguments)
-        yield from _follow(context, run, command, variables)
+        if launch.elastic:
+            variables.update(elastic_variables(launch, run.plan.accelerate))
+        yield from _follow(context, run, _command(run, launch), variables)
+
+
+def _command(run: Run, launch: Launch) -> List[str]:
+    arguments = ["train", "--config", str(run.config)]
+    if launch.elastic:
+        return elastic_command(run.environment, launch, arguments)
+    return trainer.launch_command(run.environment, arguments)
+
+
+def _write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> Launch:
+    """The run's configuration, with the number of processes in it: the trainer stops where another one takes part."""
+    asked = run.launch
+    known = (f"num_processes={asked.total}",) if asked.processes else ()
+    write_config(context, replace(run, settings=(*run.settings, *known)), variables, base)
+    content = parse_toml(context.host.read_text(run.config) or "")
+    configured = int(content.get("training", {}).get("num_processes", 0))
+    launch = asked.with_processes(configured, run.plan.accelerate)
+    if launch.total != configured and launch.elastic:
+        settings = (*run.settings, f"num_processes={launch.total}")
+        write_config(context, replace(run, settings=settings), variables, base)
+    return launch
 
 
 def _check(context: Context, run: Run, variables: Dict[str, str]) -> Iterator[Event]:
@@ -92,7 +133,7 @@ def _check(context: Context, run: Run, variables: Dict[str, str]) -> Iterator[Ev
 
 
 def _follow(context: Context, run: Run, command: Sequence[str], variables: Dict[str, str]) -> Iterator[Event]:
-    return follow_from(context, command, variables, run.folder / "events.jsonl", run.folder / "trainer.log")
+    return follow_from(context, command, variables, run.folder / "events.jsonl", run.log)
 
 
 def follow_from(

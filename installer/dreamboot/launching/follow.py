@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from dreamboot.host import Host
 from dreamboot.host.base import Child
+from dreamboot.launching.workers import killed_worker
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem
 
 # The id of the Problem of a trainer that died without saying why.
@@ -29,12 +30,15 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     reader = EventReader(events)
     failure: Optional[Problem] = None
     stopped = False
+    # Earlier calls wrote to the same file.
+    before = log.stat().st_size if log.exists() else 0
     try:
         while True:
             ended = child.poll()
             for event in reader.new():
                 failure = event.problem or failure
-                stopped = stopped or event.stage == STOP
+                # Restarted processes go on after the word of those before them.
+                stopped = event.stage == STOP
                 yield event
             if ended is not None:
                 break
@@ -51,11 +55,16 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     except BaseException:
         child.end()
         raise
-    # accelerate's launcher turns the trainer's 130 into a 1, and an interrupt may reach the trainer and not us.
-    if ended == int(ExitCode.INTERRUPTED) or (ended and stopped and failure is None):
+    killed = None
+    if ended:
+        said = (host.read_bytes(log) or b"")[before:].decode("utf-8", "replace")
+        killed = killed_worker(said, events.parent / "config.toml")
+    # accelerate's launcher turns the trainer's 130 into a 1, torch's would restart it: the trainer then ends with 0.
+    # An interrupt may reach the trainer and not us.
+    if ended == int(ExitCode.INTERRUPTED) or (stopped and failure is None and killed is None):
         raise KeyboardInterrupt
     if ended:
-        raise DreambootError(failure or _unexplained(host, ended, log))
+        raise DreambootError(failure or killed or _unexplained(host, ended, log))
 
 
 def _wind_down(child: Child, reader: EventReader) -> Iterator[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Sequence
 
 from dreamboot.building.layout import Layout
 from dreamboot.building.uv import clean_environment
@@ -70,12 +70,19 @@ def direct_command(environment: Environment, arguments: Sequence[str]) -> List[s
     return [environment.python, "-m", PACKAGE, *arguments]
 
 
-def launch_command(environment: Environment, accelerate: Mapping[str, object], arguments: Sequence[str]) -> List[str]:
-    """The trainer under `accelerate launch`, always with this environment's own configuration file."""
+def launch_command(environment: Environment, arguments: Sequence[str]) -> List[str]:
+    """The trainer in one process under `accelerate launch`, with this environment's own configuration file."""
     config = str(Path(environment.path) / "accelerate.yaml")
-    processes = int(str(accelerate.get("num_processes") or 1))
-    command = [environment.python, "-m", "accelerate.commands.launch", "--config_file", config]
-    if processes == 1:
-        # One process needs no rendezvous port, which another program may hold.
-        command += ["--num_processes", "1", "--num_machines", "1"]
-    return [*command, "-m", PACKAGE, *arguments]
+    # One process needs no rendezvous port, which another program may hold.
+    one = ["--num_processes", "1", "--num_machines", "1"]
+    return [
+        environment.python,
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        config,
+        *one,
+        "-m",
+        PACKAGE,
+        *arguments,
+    ]
