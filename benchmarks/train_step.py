@@ -30,7 +30,7 @@ import accelerate, diffusers, transformers
 transformers.utils.is_torchvision_available(), diffusers.utils.is_torchvision_available()  # they must not use it
 try:
     import torchvision.transforms
-except Exception:
+except (ImportError, OSError, RuntimeError):  # not there, or made for another torch: no such library or operator
     sys.path.insert(0, os.environ["BENCH_STAND_IN"])
     for name in [name for name in sys.modules if name.startswith("torchvision")]:
         del sys.modules[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
     """Load every part onto the device."""
     context.events.started("prepare", "The model is loaded")
     require_processes(context)
+    require_shared_folder(context)
     config, device = context.config, context.accelerator.device
     method = methods()[config.training.method]
     folder = _folder(context)
@@ -89,6 +91,36 @@ def require_processes(context: Context) -> None:
                 f"{wanted} processes",
                 f"{found} (accelerate launch starts one process on a CPU, whatever it is told)",
                 f"torchrun --nproc_per_node {wanted} -m dreamboot_trainer train --config CONFIG",
+            )
+        )
+
+
+def require_shared_folder(context: Context) -> None:
+    """TrainerError, in every process, when one of them works in another run folder than the first.
+
+    Class images are divided among the processes and only the first one writes checkpoints: with a folder of its own,
+    a process would train on other images, and begin at the first step where the others go on from a later one.
+    """
+    if context.processes == 1:
+        return
+    name = context.gather([secrets.token_hex(8)])[0]
+    sign = context.run / f"together-{name}"
+    if context.main:
+        context.run.mkdir(parents=True, exist_ok=True)
+        sign.touch()
+    context.wait()
+    seen = context.gather([sign.exists()])
+    if context.main:
+        sign.unlink(missing_ok=True)
+    apart = [str(rank) for rank, found in enumerate(seen) if not found]
+    if apart:
+        raise TrainerError(
+            mismatch(
+                "run-not-shared",
+                "The training processes do not work in the same run folder.",
+                f"{context.run} of the first process in all of them",
+                f"another folder in process {', '.join(apart)}",
+                "dreamboot train --output FOLDER   (a folder that every host sees, such as one on NFS)",
             )
         )
 
