@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import with_patches, without_logins
+from dreamboot.app.explain_failure import with_likely_cause
 from dreamboot.model import DreambootError, Event, EventKind, Machine, PackageSource, Plan, Refusal, SourceKind, Wish
 
 Item = TypeVar("Item")
@@ -20,7 +21,8 @@ def from_next_source(
 ) -> Generator[Item | Event, None, Plan]:
     """What `use` yields for the plan; where its source can't be reached, for the plan without that source.
 
-    Returns the plan that was used. Raises what `use` raises when there is no other source that satisfies the wish.
+    Returns the plan that was used. Raises what `use` raises when there is no other source that satisfies the wish,
+    with the likely cause where `explain` knows one.
     """
     while True:
         plan = made[1]
@@ -30,7 +32,7 @@ def from_next_source(
         except DreambootError as error:
             other = plan_without(context, wish, made, error)
             if other is None:
-                raise
+                raise with_likely_cause(error) from error.__cause__
             made = other
             build, source = made[1].torch, plan.torch.url or plan.torch.source.value
             message = (
