@@ -139,14 +139,17 @@ def _green(name: str, findings: Sequence[Finding]) -> bool:
 
 
 def _deep(context: Context, facts: Facts, findings: Sequence[Finding]) -> Generator[Event, None, Tuple[Finding, ...]]:
+    from dreamboot.app.doctor_trial import try_training
     from dreamboot.doctor.deep import run_deep
 
     yield Event(
         kind=EventKind.STARTED, stage="deep", message="importing packages and computing, each in a process of its own"
     )
     found = run_deep(context.host, facts, findings)
+    yield Event(kind=EventKind.LINE, stage="deep", message="training one step of the demo model")
+    trial = try_training(context, facts, (*findings, *found))
     yield Event(kind=EventKind.FINISHED, stage="deep")
-    return found
+    return (*found, trial)
 
 
 def _fix(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from dreamboot.building.layout import GenerationLayout, Layout
 from dreamboot.host import Host
+from dreamboot.host.base import Completed
 from dreamboot.launching import trainer
-from dreamboot.model import DreambootError, Environment, Plan, Problem
+from dreamboot.model import DreambootError, Plan, Problem
 
 # 7 s of processor time on two cores with warm files; a cold, slow or scanned disk may need many times that.
 SECONDS = 600.0
@@ -25,37 +26,45 @@ def training_step(
 
     Raises `DreambootError` with the trainer's own words.
     """
-    model = trainer.trainer_source() / "demo" / "model"
-    photos = trainer.trainer_source() / "demo" / "subject" / "photos"
-    if not host.exists(model / "model_index.json") or not host.list_dir(photos):
+    if not has_demo(host):
         return None
     if plan.profile:
+        photos = trainer.trainer_source() / "demo" / "subject" / "photos"
         photo = photos / host.list_dir(photos)[0]
-        return _old_step(host, plan, generation, variables, [str(model), str(photo)])
-    folder = generation.path / "trial"
-    host.remove(folder)
-    environment = Environment(
-        name="", root=str(generation.path.parent.parent), generation=generation.number,
-        python=str(generation.python(host.system)), plan_id=plan.id,
-    )  # fmt: skip
-    settings = (
-        *SETTINGS, f"pretrained_model_name_or_path={model}", f"instance_data_dir={photos}", f"output_dir={folder}",
-        f"mixed_precision={plan.preset.mixed_precision or 'auto'}", *_device(plan),
-    )  # fmt: skip
-    arguments = ["train", "--json", *(word for setting in settings for word in ("--set", setting))]
-    inside: Dict[str, str] = {
-        **variables,
-        **trainer.trainer_environment(host, trainer.place_trainer(host, layout), plan),
-    }
-    # Its standard input is closed at once here; that shall not stop it.
-    inside.pop("DREAMBOOT_STOP_ON_STDIN_EOF", None)
-    try:
-        done = host.run(trainer.direct_command(environment, arguments), timeout=SECONDS, env=inside)
-    finally:
-        host.remove(folder)
+        return _old_step(host, plan, generation, variables, [str(photos.parents[1] / "model"), str(photo)])
+    place = trainer.place_trainer(host, layout)
+    inside = {**variables, **trainer.trainer_environment(host, place, plan)}
+    python = str(generation.python(host.system))
+    settings = (f"mixed_precision={plan.preset.mixed_precision or 'auto'}", *_device(plan))
+    done = run_step(host, python, generation.path / "trial", inside, settings)
     if not done.ok:
         raise DreambootError(_failed(done.timed_out, done.stdout + "\n" + done.stderr, done.returncode))
     return done.seconds
+
+
+def has_demo(host: Host) -> bool:
+    """Whether the demo model and its photos came with the trainer."""
+    demo = trainer.trainer_source() / "demo"
+    return host.exists(demo / "model" / "model_index.json") and bool(host.list_dir(demo / "subject" / "photos"))
+
+
+def run_step(
+    host: Host, python: str, folder: Path, variables: Mapping[str, str], settings: Sequence[str] = ()
+) -> Completed:
+    """One step of the demo by `python`, which finds the trainer by `variables`. `folder` is used, and removed."""
+    demo = trainer.trainer_source() / "demo"
+    host.remove(folder)
+    all_settings = (
+        *SETTINGS, f"pretrained_model_name_or_path={demo / 'model'}",
+        f"instance_data_dir={demo / 'subject' / 'photos'}", f"output_dir={folder}", *settings,
+    )  # fmt: skip
+    words = [word for setting in all_settings for word in ("--set", setting)]
+    # Its standard input is closed at once here; that shall not stop it.
+    inside = {name: text for name, text in variables.items() if name != "DREAMBOOT_STOP_ON_STDIN_EOF"}
+    try:
+        return host.run([python, "-m", trainer.PACKAGE, "train", "--json", *words], timeout=SECONDS, env=inside)
+    finally:
+        host.remove(folder)
 
 
 def _old_step(

@@ -19,6 +19,8 @@ PACKAGES = {
     "transformers": "transformers", "diffusers": "diffusers", "accelerate": "accelerate", "peft": "peft",
     "bitsandbytes": "bitsandbytes", "xformers": "xformers", "pillow": "PIL",
 }  # fmt: skip
+# torch's own (torch.nn.attention.SDPBackend); which of them it takes by itself depends on card and precision.
+BACKENDS = ("flash_attention", "efficient_attention", "cudnn_attention", "math")
 AREAS = {
     "matmul": "compute-capability",
     "attention": "attention",
@@ -60,9 +62,19 @@ def _compute(host: Host, facts: Facts, devices: Dict[str, str], broken: Set[str]
     for device in ("cpu", *devices):
         for kind in ("float32",) if device == "cpu" else ("float32", "float16", "bfloat16"):
             found.append(_try(host, facts, "matmul", f"{device}/{kind}", f"deep-matmul-{device}-{kind}"))
-        found.append(_try(host, facts, "attention", device, f"deep-attention-{device}"))
+        found += _attention(host, facts, device, broken)
         if _there(facts, "bitsandbytes") and "deep-import-bitsandbytes" not in broken:
             found.append(_try(host, facts, "eight-bit", device, f"deep-eight-bit-{device}"))
+    return found
+
+
+def _attention(host: Host, facts: Facts, device: str, broken: Set[str]) -> List[Finding]:
+    """Each way to compute attention that there is, against the formula; one that torch lacks there is told, not red."""
+    found = [_try(host, facts, "attention", device, f"deep-attention-{device}")]
+    for backend in BACKENDS if device.startswith("cuda") else ():
+        found.append(_try(host, facts, "attention", f"{device}/{backend}", f"deep-attention-{device}-{backend}"))
+    if _there(facts, "xformers") and device.startswith("cuda") and "deep-import-xformers" not in broken:
+        found.append(_try(host, facts, "attention", f"{device}/xformers", f"deep-attention-{device}-xformers"))
     return found
 
 
@@ -89,7 +101,7 @@ def _answer(done: Completed) -> Dict[str, Any]:
 
 
 def _try(host: Host, facts: Facts, test: str, argument: str, name: str) -> Finding:
-    """One child; what it printed when it failed is explained like any log."""
+    """One child."""
     done = _run(host, facts, test, argument)
     area = AREAS.get(test, "corrupted-install")
     if done.ok:
@@ -97,8 +109,17 @@ def _try(host: Host, facts: Facts, test: str, argument: str, name: str) -> Findi
         return Finding(
             id=name, area=area, status=Status.OK, evidence=f"{argument}: {told or 'works'} ({done.seconds:.1f} s)"
         )
+    again = FixStep(
+        command=f"{facts.target.python} {CHILD} {test} {argument}",
+        changes="nothing: repeats the test and shows all that it prints",
+    )
+    return failed(name, area, f"The test '{test} {argument}' fails.", done, SECONDS, again)
+
+
+def failed(name: str, area: str, what: str, done: Completed, seconds: float, again: FixStep) -> Finding:
+    """The finding of a child that did not end well within `seconds`; what it printed is explained like any log."""
     if done.timed_out:
-        evidence = f"no answer within {SECONDS:g} s"
+        evidence = f"no answer within {seconds:g} s"
     elif done.returncode < 0:
         evidence = f"ended by signal {-done.returncode}"
     else:
@@ -109,9 +130,5 @@ def _try(host: Host, facts: Facts, test: str, argument: str, name: str) -> Findi
         return Finding(
             id=name, area=cause.area, status=Status.ERROR, evidence=evidence, problem=cause.problem, fix=cause.fix
         )
-    step = FixStep(
-        command=f"{facts.target.python} {CHILD} {test} {argument}",
-        changes="nothing: repeats the test and shows all that it prints",
-    )
-    problem = Problem(id=name, what=f"The test '{test} {argument}' fails.", cause=evidence, hint=step.command)
-    return Finding(id=name, area=area, status=Status.ERROR, evidence=evidence, problem=problem, fix=(step,))
+    problem = Problem(id=name, what=what, cause=evidence, hint=again.command)
+    return Finding(id=name, area=area, status=Status.ERROR, evidence=evidence, problem=problem, fix=(again,))

@@ -51,17 +51,40 @@ def matmul(argument: str) -> Dict[str, Any]:
     return {"error": error}
 
 
-def attention(device: str) -> Dict[str, Any]:
-    """Scaled dot product attention of torch against the formula."""
+def attention(argument: str) -> Dict[str, Any]:
+    """Attention as "DEVICE" (what torch chooses) or "DEVICE/BACKEND" computes it, against the formula on the CPU."""
     torch = importlib.import_module("torch")
+    device, _, backend = argument.partition("/")
     torch.manual_seed(0)
-    query, key, value = (torch.randn(1, 2, 64, 32, device=device) for _ in range(3))
-    given = torch.nn.functional.scaled_dot_product_attention(query, key, value)
-    exact = torch.softmax(query @ key.transpose(-1, -2) / 32**0.5, dim=-1) @ value
-    error = float((given - exact).abs().max())
+    # The fused ones take half precision only.
+    dtype = torch.float16 if backend else torch.float32
+    query, key, value = (torch.randn(1, 2, 64, 32, dtype=torch.float64).to(dtype) for _ in range(3))
+    exact = torch.softmax(query.double() @ key.double().transpose(-1, -2) / 32**0.5, dim=-1) @ value.double()
+    try:
+        given = _attend(torch, backend, *(item.to(device) for item in (query, key, value)))
+    except (RuntimeError, NotImplementedError, AttributeError) as refused:
+        # An operator that has no kernel for this card says so in many words, all with one of these.
+        lacks = ("no available kernel", "no operator found", "not supported", "has no attribute")
+        if backend and any(words in str(refused).lower() for words in lacks):
+            return {"not offered here": str(refused).splitlines()[0]}
+        raise
+    error = float((given.double().cpu() - exact).abs().max())
     if not error <= 5e-3:
         raise ArithmeticError("attention is off by %.2g" % error)
     return {"error": error}
+
+
+def _attend(torch: Any, backend: str, query: Any, key: Any, value: Any) -> Any:
+    """Inputs (batch, heads, length, channels); the result has the same shape."""
+    if backend == "xformers":
+        ops = importlib.import_module("xformers.ops")
+        turned = (item.transpose(1, 2).contiguous() for item in (query, key, value))
+        return ops.memory_efficient_attention(*turned).transpose(1, 2)
+    if not backend:
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value)
+    choice = importlib.import_module("torch.nn.attention")
+    with choice.sdpa_kernel(getattr(choice.SDPBackend, backend.upper())):
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value)
 
 
 def eight_bit(device: str) -> Dict[str, Any]:

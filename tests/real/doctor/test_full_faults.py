@@ -134,11 +134,17 @@ def test_the_cause_is_named_and_mended(full, row):
         assert all(one["done"] and one["proven"] for one in fixed["fixed"])
 
 
+def test_deep_finds_nothing_in_the_healthy_stack(full):
+    ok = {one["id"] for one in full.doctor("--deep")["findings"] if one["status"] == "ok"}
+    assert {"deep-import-torch", "deep-matmul-cpu-float32", "deep-attention-cpu", "deep-eight-bit-cpu"} <= ok
+    assert "deep-training-step" in ok
+
+
 def test_deep_sees_what_files_do_not_tell(full):
     full.write("peft/__init__.py", "raise RuntimeError('CUDA Setup failed despite GPU being available.')\n")
+    # diffusers itself is imported all the same: only what a training step loads is broken.
+    network = "raise RuntimeError('operator torchvision::nms does not exist')\n"
+    full.write("diffusers/models/unets/unet_2d_condition.py", network)
     told = full.doctor("--deep")
-    red = {one["id"]: one for one in told["findings"] if one["status"] == "error"}
-    assert set(red) == {"deep-import-peft"}
-    assert red["deep-import-peft"]["problem"]["id"] == "bnb-setup-failed"
-    ok = {one["id"] for one in told["findings"] if one["status"] == "ok"}
-    assert {"deep-import-torch", "deep-matmul-cpu-float32", "deep-attention-cpu", "deep-eight-bit-cpu"} <= ok
+    red = {one["id"]: one["problem"]["id"] for one in told["findings"] if one["status"] == "error"}
+    assert red == {"deep-import-peft": "bnb-setup-failed", "deep-training-step": "cwm-torchvision-cpp-ops"}

@@ -132,13 +132,13 @@ class Env:
         }
         kept.setdefault("UV_CACHE_DIR", str(Path("~/.cache/uv").expanduser()))
         environ = {**kept, "HOME": str(self.home), **self.environ}
-        start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from dreamboot.cli import main; sys.exit(main(sys.argv[1:]))"
+        start = "import sys; sys.path[:0] = sys.argv.pop(1).split('|'); from dreamboot.cli import main; sys.exit(main(sys.argv[1:]))"
         data = [word for path in self.data for word in ("--data", str(path))]
         command = [
             PYTHON,
             "-c",
             start,
-            str(ROOT / "installer"),
+            f"{ROOT / 'installer'}|{ROOT / 'trainer'}",
             "doctor",
             "--python",
             str(self.target),
