@@ -32,6 +32,8 @@ ELSEWHERE = {
     "dreamboot bundle -o": "tests/real/building/test_locks_and_bundle.py::test_a_bundle_builds_without_any_network",
     "dreamboot bundle --assume": "tests/real/building/test_sources_command.py::test_a_bundle_for_windows_is_made_here",
     "dreamboot train --in-image": "tests/containers/test_image_runs.py",
+    "dreamboot train --processes": "tests/real/trainer/test_several.py::test_with_restarts_it_goes_on_by_itself",
+    "dreamboot train --hosts": "tests/real/trainer/test_several.py::test_two_hosts_learn_what_two_processes_do",
     "dreamboot convert my_lora": "tests/unit/trainer/convert/test_convert_lora.py",
     "python -m dreamboot_trainer fetch": "tests/unit/trainer/test_hub.py::test_a_model_arrives_whole",
     "python -m dreamboot_trainer pick": "tests/unit/trainer/test_fidelity.py::test_pick_measures_every_kept_model",
