@@ -160,6 +160,19 @@ SYMPTOMS = (
         examples=("ImportError: /usr/lib/aarch64-linux-gnu/libgomp.so.1: cannot allocate memory in static TLS block",),
     ),
     Symptom(
+        id="abi-mkl-ijit",
+        area="abi",
+        weight=80,
+        signs=("undefined symbol: iJIT_NotifyEvent",),
+        what="The MKL library is newer than this torch can be loaded with.",
+        cause="MKL 2024.1 no longer has the symbol iJIT_NotifyEvent, which conda's builds of torch before 2.3 take from it.",
+        fix=(("conda install 'mkl<2024.1'", "MKL of the time of that torch, in the active conda environment"),),
+        link="https://github.com/pytorch/pytorch/issues/123097",
+        examples=(
+            "ImportError: /c/lib/python3.10/site-packages/torch/lib/libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent",
+        ),
+    ),
+    Symptom(
         id="abi-torchvision-image",
         area="abi",
         level=Level.NOISE,
