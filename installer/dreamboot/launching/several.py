@@ -74,6 +74,9 @@ def elastic_command(environment: Environment, launch: Launch, arguments: Sequenc
 def elastic_variables(launch: Launch, plan: Mapping[str, Any]) -> Dict[str, str]:
     """Variables of the processes: the CPU where the plan says so, and the network by which the hosts see each other."""
     variables: Dict[str, str] = {}
+    if launch.restarts:
+        # Processes that are started again would read the addresses of those before them in a store that they share.
+        variables["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     if plan.get("use_cpu"):
         variables["ACCELERATE_USE_CPU"] = "true"
     if launch.hosts > 1:

@@ -11,8 +11,8 @@ from dreamboot.model import Problem
 
 # One entry of the launcher's list of failures.
 _FAILURE = re.compile(r"rank\s*: (\d+) \(local_rank: \d+\)\s+exitcode\s*: (-?\d+) \(pid: \d+\)")
-# By these the launcher itself ends those that are left.
-_ORDERLY = (signal.SIGTERM, signal.SIGINT)
+# By the first two the launcher itself ends those that are left; torch aborts after an error that the log tells.
+_CONSEQUENCES = (signal.SIGTERM, signal.SIGINT, signal.SIGABRT)
 
 
 def killed_worker(log: str, config: Path) -> Optional[Problem]:
@@ -22,7 +22,7 @@ def killed_worker(log: str, config: Path) -> Optional[Problem]:
     """
     for rank, code in _FAILURE.findall(log):
         number = -int(code)
-        if number > 0 and number not in _ORDERLY:
+        if number > 0 and number not in _CONSEQUENCES:
             likely = "Usually the system ran out of memory" if number == 9 else "A crash in a library"
             return Problem(
                 id="worker-killed",

@@ -1,0 +1,250 @@
+"""`dreamboot train` with two processes: really two, killed at random steps, interrupted, and on two hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytest.importorskip("torch")
+
+from dreamboot_trainer.config_read import dump, read
+from dreamboot_trainer.events import read_events
+from support.stated_environment import train_command, variables, write_home
+from support.tiny_sd import build_sd1, write_photos
+
+pytestmark = [pytest.mark.real, pytest.mark.trainer]
+
+STEPS = 8
+LIMIT = 120
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A miniature model, photos and a home."""
+    folder = tmp_path_factory.mktemp("inputs")
+    build_sd1(folder / "model")
+    write_photos(folder / "photos")
+    write_home(folder / "home")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two processes that nothing disturbs, started by the command line."""
+    run = make_run(inputs, tmp_path_factory.mktemp("whole") / "run")
+    done = subprocess.run(
+        call(inputs, run, "--processes", "2"),
+        capture_output=True,
+        text=True,
+        env=variables(),
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + (run / "trainer.log").read_text()
+    return run
+
+
+def make_run(inputs: Path, run: Path) -> Path:
+    changes = {
+        "pretrained_model_name_or_path": inputs / "model", "instance_data_dir": inputs / "photos",
+        "instance_prompt": "a photo of sks dog", "class_prompt": "a photo of a dog", "resolution": 64,
+        "num_class_images": 4, "sample_batch_size": 1, "class_inference_steps": 2, "max_train_steps": STEPS,
+        "train_batch_size": 1, "learning_rate": 1e-3, "num_validation_images": 0, "checkpointing_steps": 2,
+        "checkpoints_total_limit": 0, "save_original": "false", "device": "cpu",
+    }  # fmt: skip
+    run.mkdir(parents=True)
+    config = read(None, [f"{name}={value}" for name, value in changes.items()])
+    (run / "config.toml").write_text(dump(config), encoding="utf-8")
+    return run
+
+
+def call(inputs: Path, run: Path, *more: str) -> list[str]:
+    return train_command(inputs / "home", "--config", str(run / "config.toml"), *more)
+
+
+def steps(run: Path) -> list[dict[str, Any]]:
+    """The records of all training steps, repeated ones too."""
+    if not (run / "events.jsonl").exists():
+        return []
+    return [r for r in read_events(run / "events.jsonl") if r["event"] == "progress" and r["stage"] == "train"]
+
+
+def losses(run: Path) -> set[tuple[int, float]]:
+    """As a set: a step that was repeated must have had the same loss, or the set has more."""
+    return {(record["done"], record["data"]["loss"]) for record in steps(run)}
+
+
+def worker(process: subprocess.Popen[str], rank: int) -> psutil.Process:
+    """The trainer with this rank among what `process` started."""
+    for each in psutil.Process(process.pid).children(recursive=True):
+        try:
+            if "dreamboot_trainer" in " ".join(each.cmdline()) and each.environ().get("RANK") == str(rank):
+                return each
+        except psutil.Error:
+            continue
+    raise AssertionError(f"rank {rank} does not run")
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables()
+    )
+
+
+def when(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    until = time.monotonic() + LIMIT
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_two_processes_really_run(whole: Path) -> None:
+    records = read_events(whole / "events.jsonl")
+    assert [r["data"]["world_size"] for r in records if r["event"] == "started" and r["stage"] == "train"] == [2]
+    assert "num_processes = 2" in (whole / "config.toml").read_text()
+    assert [record["done"] for record in steps(whole)] == list(range(1, STEPS + 1))
+
+
+def test_a_launcher_that_starts_one_process_is_found_out(inputs: Path, tmp_path: Path) -> None:
+    """What `accelerate launch --num_processes 2` does on a CPU."""
+    import sys
+
+    run = make_run(inputs, tmp_path / "run")
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    trainer = ["-m", "dreamboot_trainer", "train", "--config", str(run / "config.toml"), "--num_processes", "2"]
+    done = subprocess.run(
+        [*launcher, *trainer], capture_output=True, text=True, env=variables(), timeout=LIMIT, check=False
+    )
+    assert done.returncode != 0
+    assert "Training was to run in 2 processes but runs in 1." in done.stderr
+    assert not steps(run)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_process_ends_the_run_with_its_rank_and_the_command_that_goes_on(
+    inputs: Path, whole: Path, tmp_path: Path, rank: int
+) -> None:
+    run = make_run(inputs, tmp_path / "run")
+    step = random.Random().randint(1, STEPS - 1)
+    print("killed after step", step)
+    with started(call(inputs, run, "--processes", "2")) as process:
+        when(process, lambda: len(steps(run)) >= step)
+        worker(process, rank).kill()
+        said, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1, said
+    told = " ".join(said.split())
+    assert f"rank {rank} was killed (signal 9)" in told
+    assert "dreamboot train --config" in told
+    again = subprocess.run(
+        call(inputs, run), capture_output=True, text=True, env=variables(), timeout=LIMIT, check=False
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert losses(run) == losses(whole)
+
+
+def test_with_restarts_it_goes_on_by_itself(inputs: Path, whole: Path, tmp_path: Path) -> None:
+    run = make_run(inputs, tmp_path / "run")
+    chance = random.Random()
+    rank, step = chance.randint(0, 1), chance.randint(1, STEPS - 1)
+    print("killed: rank", rank, "after step", step)
+    with started(call(inputs, run, "--processes", "2", "--restarts", "2")) as process:
+        when(process, lambda: len(steps(run)) >= step)
+        worker(process, rank).kill()
+        said, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, said
+    assert losses(run) == losses(whole)
+    assert sum(r["event"] == "started" and r["stage"] == "train" for r in read_events(run / "events.jsonl")) == 2
+
+
+@pytest.mark.parametrize("more", [(), ("--restarts", "2")])
+def test_ctrl_c_saves_once_and_ends(inputs: Path, whole: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+    run = make_run(inputs, tmp_path / "run")
+    config = run / "config.toml"
+    config.write_text(config.read_text().replace("checkpointing_steps = 2", "checkpointing_steps = 500"))
+    with started(call(inputs, run, "--processes", "2", *more)) as process:
+        when(process, lambda: len(steps(run)) >= 1)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
+    saved = [path.name for path in (run / "checkpoints").iterdir()]
+    assert saved == [f"step-{len(steps(run)):06d}"]
+    again = subprocess.run(
+        call(inputs, run), capture_output=True, text=True, env=variables(), timeout=LIMIT, check=False
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert losses(run) == losses(whole)
+
+
+def ip(*words: str) -> bool:
+    """Whether iproute2 does it."""
+    try:
+        return subprocess.run(["ip", *words], capture_output=True, timeout=20, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def hosts() -> Iterator[tuple[str, str]]:
+    """Two network namespaces with a cable between them: 10.77.0.1 and 10.77.0.2."""
+    names = (f"dreamboot-a-{os.getpid()}", f"dreamboot-b-{os.getpid()}")
+    ends = (f"dba{os.getpid() % 10**7}", f"dbb{os.getpid() % 10**7}")
+    try:
+        made = all(ip("netns", "add", name) for name in names)
+        made = made and ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        for name, end, address in zip(names, ends, ("10.77.0.1/24", "10.77.0.2/24"), strict=True):
+            made = made and ip("link", "set", end, "netns", name)
+            made = made and ip("-n", name, "addr", "add", address, "dev", end)
+            made = made and ip("-n", name, "link", "set", end, "up") and ip("-n", name, "link", "set", "lo", "up")
+        if not made:
+            pytest.skip("network namespaces can't be made here")
+        yield names
+    finally:
+        for name in names:
+            ip("netns", "del", name)
+
+
+def on_host(inputs: Path, run: Path, hosts: tuple[str, str], rank: int) -> subprocess.Popen[str]:
+    address = ("--hosts", "2", "--host-rank", str(rank), "--main-address", "10.77.0.1:29500")
+    return started(["ip", "netns", "exec", hosts[rank], *call(inputs, run, "--processes", "1", *address)])
+
+
+def test_two_hosts_learn_what_two_processes_do(
+    inputs: Path, whole: Path, hosts: tuple[str, str], tmp_path: Path
+) -> None:
+    run = make_run(inputs, tmp_path / "run")
+    with on_host(inputs, run, hosts, 0) as first, on_host(inputs, run, hosts, 1) as second:
+        said = [process.communicate(timeout=LIMIT)[0] for process in (first, second)]
+    logs = [path.read_text() for path in run.glob("trainer*.log")]
+    assert (first.returncode, second.returncode) == (0, 0), (said, logs)
+    assert losses(run) == losses(whole)
+    # One writer: each step was told once.
+    assert len(steps(run)) == STEPS
+    assert (run / "model" / "model_index.json").is_file()
+
+
+def test_two_hosts_without_a_common_folder_are_told_so(inputs: Path, hosts: tuple[str, str], tmp_path: Path) -> None:
+    one, other = make_run(inputs, tmp_path / "one"), make_run(inputs, tmp_path / "other")
+    with on_host(inputs, one, hosts, 0) as first, on_host(inputs, other, hosts, 1) as second:
+        for process in (first, second):
+            process.communicate(timeout=LIMIT)
+    assert 0 not in (first.returncode, second.returncode)
+    told = [
+        json.dumps(r)
+        for run in (one, other)
+        if (run / "events.jsonl").exists()
+        for r in read_events(run / "events.jsonl")
+    ]
+    assert any("run-not-shared" in text for text in told)
+    assert not steps(one) + steps(other)
