@@ -8,7 +8,7 @@ uv is run for each machine with its own overrides (UV_CUDA_DRIVER_VERSION, UV_AM
 asks for, in their order, are its choice: it takes the first that has a torch for the platform. light-the-torch is run
 with a stand-in for nvidia-smi that answers with the machine's driver; it takes the highest CUDA tag that it knows.
 
-    python benchmarks/plan_vs_peers.py --light-the-torch PYTHON [--write docs/plan-vs-peers.md]
+    python benchmarks/plan_vs_peers.py --light-the-torch PYTHON [--write docs/explanation/plan-vs-peers.md]
 
 PYTHON: an interpreter that has light-the-torch installed (from the default package index).
 """

@@ -11,7 +11,7 @@ DEMO_MINUTES = "2 to 5 min"
 # A step of two pictures with SD 1.5 takes 4.9 TFLOP (docs/explanation/step-on-paper.md): 10 to 50 seconds at 100 to
 # 500 GFLOP/s, what 2 to 16 cores reach.
 CPU_HOURS = "hours to days on a CPU, where a full-size model takes 10 to 50 seconds a step"
-# Steps per photo at batch 1: docs/trainer.md. The bounds are the object and face recipes of the same source.
+# Steps per photo at batch 1: docs/reference/trainer.md. The bounds are the object and face recipes of the same source.
 STEPS_PER_PHOTO = 100
 FEWEST_STEPS, MOST_STEPS = 400, 1200
 

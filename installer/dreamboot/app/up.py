@@ -172,7 +172,7 @@ def run_settings(subject: Subject, plan: Plan, photos: int = 0) -> Tuple[str, ..
 
 
 def demo_recipe() -> Mapping[str, Any]:
-    """The settings found by experiment for the built-in model and subject (docs/demo-model.md)."""
+    """The settings found by experiment for the built-in model and subject (docs/explanation/demo-model.md)."""
     recipe = trainer_source() / "demo" / "recipe.toml"
     return parse_toml(recipe.read_text(encoding="utf-8"))
 

@@ -105,7 +105,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_the_documentation_lists_every_key_as_it_is() -> None:
     from dreamboot_trainer.config_read import markdown
 
-    page = (Path(__file__).resolve().parents[3] / "docs" / "trainer.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "trainer.md").read_text(encoding="utf-8")
     written = page.partition("schema --markdown` -->\n")[2].partition("<!-- end of keys -->")[0]
     assert written == markdown(), "python -m dreamboot_trainer schema --markdown"
 

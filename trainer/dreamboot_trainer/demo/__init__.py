@@ -28,7 +28,7 @@ CLASS_PROMPT = f"a photo of an {CLASS_NOUN}"
 RESOLUTION = 128
 """Side of the model's pictures in pixels."""
 RECIPE = _HERE / "recipe.toml"
-"""Settings by the names of `dreamboot_trainer.config`, found by experiment (docs/demo-model.md)."""
+"""Settings by the names of `dreamboot_trainer.config`, found by experiment (docs/explanation/demo-model.md)."""
 
 
 @cache

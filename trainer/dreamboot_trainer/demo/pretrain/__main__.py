@@ -143,7 +143,7 @@ def _words(options: argparse.Namespace) -> Any:
 
 def _needed(path: Path | None, flag: str) -> Path:
     if path is None:
-        sys.exit(f"This stage needs {flag}. See docs/demo-model.md for where to get it.")
+        sys.exit(f"This stage needs {flag}. See docs/explanation/demo-model.md for where to get it.")
     return path
 
 
