@@ -117,6 +117,14 @@ def test_two_processes_really_run(whole: Path) -> None:
     assert [record["done"] for record in steps(whole)] == list(range(1, STEPS + 1))
 
 
+def test_class_images_and_the_cache_are_dealt_to_the_processes(whole: Path) -> None:
+    """The first process tells what it made itself: each second one of 4 class images, and of 3 photos and those."""
+    told = [r for r in read_events(whole / "events.jsonl") if r["event"] == "progress"]
+    assert [r["done"] for r in told if r["stage"] == "class-images"] == [2, 4]
+    assert [r["done"] for r in told if r["stage"] == "cache"] == [1, 3, 4, 6]
+    assert len(list((whole / "class_images").glob("*.png"))) == 4
+
+
 def test_a_launcher_that_starts_one_process_is_found_out(inputs: Path, tmp_path: Path) -> None:
     """What `accelerate launch --num_processes 2` does on a CPU."""
     import sys
@@ -132,13 +140,13 @@ def test_a_launcher_that_starts_one_process_is_found_out(inputs: Path, tmp_path:
     assert not steps(run)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_process_ends_the_run_with_its_rank_and_the_command_that_goes_on(
-    inputs: Path, whole: Path, tmp_path: Path, rank: int
+    inputs: Path, whole: Path, tmp_path: Path
 ) -> None:
     run = make_run(inputs, tmp_path / "run")
-    step = random.Random().randint(1, STEPS - 1)
-    print("killed after step", step)
+    chance = random.Random()
+    rank, step = chance.randint(0, 1), chance.randint(1, STEPS - 1)
+    print("killed: rank", rank, "after step", step)
     with started(call(inputs, run, "--processes", "2")) as process:
         when(process, lambda: len(steps(run)) >= step)
         worker(process, rank).kill()
