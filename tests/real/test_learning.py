@@ -1,7 +1,8 @@
 """Does it learn, and does prior preservation protect the class? Measured against controls, over three seeds.
 
-The judge, the scores and what they can not show are explained in docs/explanation/demo-model.md. The base model is the control for
-learning; training without prior preservation is the control for protection. Everything else is the demo's own recipe.
+The judge, the scores and what they can not show are explained in docs/explanation/demo-model.md. The base model is the
+control for learning; training without prior preservation is the control for protection. Everything else is the demo's
+own recipe.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Windows allows long paths."""
 
-# ruff: noqa: E501 - sentences and commands are kept whole
-
 from __future__ import annotations
 
 from dreamboot.doctor.check import Case, Check, Outcome, manual, ok, warning
