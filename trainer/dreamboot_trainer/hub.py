@@ -102,7 +102,8 @@ def wanted(files: tuple[RemoteFile, ...], components: tuple[str, ...]) -> tuple[
             kind = [file for file in mine if file.name.endswith(ending) and _is_half(file.name) == half]
             kind = [file for file in kind if "non_ema" not in file.name and "openvino" not in file.name]
             if kind:
-                weights += kind + [f for f in mine if f.name.endswith(f"{ending}.index.json") and not half]
+                index = f"{ending}.index.fp16.json" if half else f"{ending}.index.json"
+                weights += kind + [file for file in mine if file.name.endswith(index)]
                 break
     return (*chosen, *weights)
 
@@ -171,7 +172,8 @@ def _components(index: Path) -> tuple[str, ...]:
 
 
 def _is_half(name: str) -> bool:
-    return ".fp16." in name
+    # One file is model.fp16.safetensors, of several the first is model.fp16-00001-of-00002.safetensors.
+    return ".fp16." in name or ".fp16-" in name
 
 
 def _check(name: str, file: RemoteFile, path: Path) -> None:

@@ -144,3 +144,20 @@ def test_a_result_is_uploaded_and_the_token_is_written_nowhere(
     assert TOKEN not in answer.stdout + answer.stderr
     for path in run.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes()
+
+
+def test_of_a_model_in_pieces_one_precision_is_taken() -> None:
+    """SD 3's T5 is published in full and in half precision, each in two files with an index."""
+    from dreamboot_trainer.hub import RemoteFile, wanted
+
+    full = [f"text_encoder_3/model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    full.append("text_encoder_3/model.safetensors.index.json")
+    half = [f"text_encoder_3/model.fp16-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    half.append("text_encoder_3/model.safetensors.index.fp16.json")
+
+    def chosen(names: list[str]) -> set[str]:
+        files = tuple(RemoteFile(name=name, size=1, sha256="", blob="") for name in names)
+        return {file.name for file in wanted(files, ("text_encoder_3",))}
+
+    assert chosen(full + half) == set(full)
+    assert chosen(half) == set(half)

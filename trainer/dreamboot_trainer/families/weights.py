@@ -18,7 +18,7 @@ _PREFIX = "text_model."
 
 def variant_of(folder: Path) -> str | None:
     """`fp16` where the folder has only half-precision files."""
-    return "fp16" if any(".fp16." in path.name for path in weight_files(folder)) else None
+    return "fp16" if any(".fp16" in path.name for path in weight_files(folder)) else None
 
 
 def owned(module: Any) -> Any:
