@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 from world import PYTHON, STACK, Env, clone, run, uv
 
@@ -19,7 +21,7 @@ def stack(tmp_path_factory):
     """The CPU training stack, as it is installed for users."""
     prefix = tmp_path_factory.mktemp("stack") / "venv"
     run(uv(), "venv", "-q", "--seed", "--python", PYTHON, str(prefix))
-    run(uv(), "pip", "install", "-q", "--python", str(prefix / "bin/python"), *STACK, "torch==2.13.0+cpu")
+    run(uv(), "pip", "install", "-q", "--python", str(prefix / "bin/python"), *STACK, f"torch=={version('torch')}")
     return prefix
 
 

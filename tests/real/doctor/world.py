@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -12,6 +13,10 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Dict
+
+from dreamboot.host import current
+from dreamboot.machine import index
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = sys.executable
@@ -24,9 +29,20 @@ def uv() -> str:
     return uv.find_uv_bin()
 
 
+@functools.lru_cache(maxsize=1)
+def sources() -> Dict[str, str]:
+    """Where this machine gets its packages from, in uv's variables: uv does not read pip's settings."""
+    known = index.raw(current())
+    found = {
+        "UV_FIND_LINKS": ",".join(known.find_links),
+        "UV_DEFAULT_INDEX": known.index_url,
+        "SSL_CERT_FILE": known.certificate,
+    }
+    return {name: text for name, text in found.items() if text}
+
+
 def run(*argv: str, **env: str) -> None:
-    links = {"UV_FIND_LINKS": os.environ["PIP_FIND_LINKS"]} if os.environ.get("PIP_FIND_LINKS") else {}
-    done = subprocess.run(argv, env={**os.environ, **links, **env}, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, env={**os.environ, **sources(), **env}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -130,6 +146,7 @@ class Env:
             if key
             in ("PATH", "SSL_CERT_FILE", "PIP_FIND_LINKS", "UV_CACHE_DIR", "LANG", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
         }
+        kept.update({name: text for name, text in sources().items() if name == "SSL_CERT_FILE"})
         kept.setdefault("UV_CACHE_DIR", str(Path("~/.cache/uv").expanduser()))
         environ = {**kept, "HOME": str(self.home), **self.environ}
         start = "import sys; sys.path[:0] = sys.argv.pop(1).split('|'); from dreamboot.cli import main; sys.exit(main(sys.argv[1:]))"
