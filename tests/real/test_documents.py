@@ -37,6 +37,7 @@ ELSEWHERE = {
     "dreamboot convert my_lora": "tests/unit/trainer/convert/test_convert_lora.py",
     "python -m dreamboot_trainer fetch": "tests/unit/trainer/test_hub.py::test_a_model_arrives_whole",
     "python -m dreamboot_trainer pick": "tests/unit/trainer/test_fidelity.py::test_pick_measures_every_kept_model",
+    "python -m dreamboot_trainer train --recipe flux": "tests/unit/trainer/test_families_flow.py",
     "python -m dreamboot_trainer.demo.pretrain": "tests/unit/trainer/demo/test_demo_pretrain.py",
     "docker ": "tests/containers/test_image_runs.py",
     r"installer\setup.bat": "tests/windows/test_setup_bat.py",

@@ -15,6 +15,7 @@ from dreamboot.building.build import build
 from dreamboot.building.layout import Layout
 from dreamboot.building.uv import clean_environment
 from dreamboot.host.base import ProgramFailed
+from dreamboot.machine import index
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Plan, Problem, Report, Wish
 from dreamboot.values import parse_toml
 
@@ -37,6 +38,10 @@ def test(context: Context, arguments: Sequence[str], *, fast: bool) -> Iterator[
     environment = generations.require(context.host, layout, NAME)
     variables = clean_environment(context.host, training=True)
     variables.update({name: text for name, text in context.host.environ.items() if name.startswith(KEPT)})
+    certificate = index.raw(context.host).certificate
+    if certificate:
+        # uv, which some tests start themselves, does not read pip's settings.
+        variables["SSL_CERT_FILE"] = certificate
     variables["DREAMBOOT_TEST_HOME"] = str(context.home)
     # Results of checkers must not land in a checkout that may be read-only.
     variables["RUFF_CACHE_DIR"] = str(context.home / "cache" / "ruff")
