@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import Any, ContextManager, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
@@ -107,8 +107,8 @@ def rollback(context: Context, name: str, number: Optional[int]) -> Iterator[Uni
             raise DreambootError(
                 Problem(
                     id="nothing-to-roll-back",
-                    what=f"The environment {name} has no such generation to go back to.",
-                    cause=f"In use is {current}; complete are {', '.join(map(str, complete)) or 'none'}.",
+                    what=f"The environment {name} has no earlier build to go back to.",
+                    cause=_standing(current, complete),
                     hint="dreamboot env list",
                 )
             )
@@ -225,3 +225,10 @@ def _locked_hashes(context: Context, environment: EnvironmentLayout, number: int
     generation = environment.generation(number)
     texts = (context.host.read_text(path) or "" for path in (generation.pylock, generation.patches_pylock))
     return {sha256 for text in texts for sha256 in pylock.hashes(text)}
+
+
+def _standing(current: Optional[int], complete: Sequence[int]) -> str:
+    """Which builds there are, in words."""
+    if not complete:
+        return "None was finished yet."
+    return f"Finished are the builds {', '.join(map(str, complete))}; in use is {current or 'none of them'}."

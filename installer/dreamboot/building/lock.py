@@ -83,7 +83,9 @@ def _unresolved(said: str) -> Problem:
     unreachable = any(word in lower for word in ("connect", "dns", "timed out", "certificate", "resolve host"))
     login = "401" in said or "403" in said or "authentication" in lower
     hint = "dreamboot plan --explain   (it shows every candidate; --pin takes another)"
-    if login:
+    if "network was disabled" in lower:
+        hint = "Run the same command once without --offline, or give it a bundle: --offline FOLDER"
+    elif login:
         hint = "Give the login in pip's index-url, in ~/.netrc or in the keyring, then run the same command again."
     elif unreachable:
         hint = "dreamboot detect   (it shows the package indexes and whether they answer)"

@@ -70,7 +70,7 @@ def test_back_and_forth(layout, server):
     assert [(entry["number"], entry["current"], entry["complete"]) for entry in listed["generations"]] == [
         (1, True, True), (2, False, True),
     ]  # fmt: skip
-    with pytest.raises(DreambootError, match="no such generation"):
+    with pytest.raises(DreambootError, match="no earlier build"):
         report(env.rollback(context(layout), "tiny", 7))
     # Asked for again, the newer generation is there already: only the pointer moves.
     make(layout, smaller(server.url))

@@ -17,12 +17,12 @@ def check(candidate: Candidate, question: Question) -> Optional[Objection]:
     if device != "cpu":
         if tag.startswith(_FAMILY[device]) and tag != "cpu":
             return None
-        return Objection(reason=f"a {tag or 'nameless'} build does not compute on {device}")
+        return Objection(reason=f"the build {tag or 'without a name'} does not compute on {device}")
     if tag in ("cpu", "mps"):
         return None
     if tag.startswith("cu") and candidate.kind is not SourceKind.PYTORCH_INDEX:
         return None
-    return Objection(reason=f"a {tag} build is for a GPU, and the plan is for the CPU")
+    return Objection(reason=f"the build {tag} is for a GPU, and the plan is for the CPU")
 
 
 RULE = Rule(id="device", order=10, way=Way.NONE, why="A build for another device can't use this one.", check=check)

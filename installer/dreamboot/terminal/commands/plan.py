@@ -41,7 +41,9 @@ def render(report: Report) -> Any:
     if explain:
         parts.append(_candidates(data))
     elif "refused" not in data:
-        parts.append(f"{len(data['rejected'])} candidates were rejected: dreamboot plan --explain")
+        from dreamboot.terminal.draw import as_typed
+
+        parts.append(as_typed(f"{len(data['rejected'])} candidates were not taken; why: dreamboot plan --explain"))
     return Group(*parts) if parts else ""
 
 
