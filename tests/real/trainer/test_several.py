@@ -98,8 +98,14 @@ def worker(process: subprocess.Popen[str], rank: int) -> psutil.Process:
 
 def started(command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables()
-    )
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=variables(), preexec_fn=_hear_interrupts,  # noqa: PLW1509 - one thread here
+    )  # fmt: skip
+
+
+def _hear_interrupts() -> None:
+    """A test run that was started in the background ignores Ctrl-C, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def when(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
