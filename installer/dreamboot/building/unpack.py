@@ -21,10 +21,14 @@ POLL_SECONDS = 0.3
 def unpacking(site: Site, files: Sequence[LockedFile]) -> Iterator[None]:
     """Inside, those of `files` that are here or arrive are unpacked beside. What fails is left to the install.
 
-    uv unpacks only what it installs: into a folder that is thrown away, of links where there are such.
+    uv unpacks only what it installs: into a folder of links that is thrown away. Where the environment lies on another
+    disk than uv's cache, links would be copies, which need room and time twice: there the install does it all.
     """
-    folder = site.generation.path / "unpacking"
-    site.host.remove(folder)
+    if site.host.device_of(site.layout.uv_cache) != site.host.device_of(site.generation.path):
+        yield
+        return
+    # The dot says that it goes when a killed build is taken up again.
+    folder = site.generation.path / ".unpacking"
     ended = threading.Event()
     worker = threading.Thread(target=_unpack, args=(site, files, folder, ended), name="unpack", daemon=True)
     worker.start()
@@ -47,7 +51,7 @@ def _unpack(site: Site, files: Sequence[LockedFile], folder: Path, ended: thread
 
 def _install(site: Site, files: Sequence[LockedFile], folder: Path) -> bool:
     """Let uv unpack these; False when it could not."""
-    place = site.generation.path / "unpacking.txt"
+    place = site.generation.path / ".unpacking.txt"
     site.host.write_text(place, listing(site.layout, files))
     command = [
         site.resolver.uv, "pip", "install", "--requirements", str(place), "--target", str(folder / files[0].name),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,7 @@ from support.fault_server import FaultServer
 from support.tiny_index import PACKAGES, file_name, index, order, pages
 
 pytestmark = pytest.mark.real
+BUILD = Path(__file__).resolve().parents[2] / "support" / "tiny_build.py"
 BALLAST = f"/files/{file_name('ballast')}"
 WHEELS = [f"/files/{file_name(name)}" for name in PACKAGES]
 
@@ -125,11 +130,30 @@ def test_what_has_arrived_is_unpacked_while_the_rest_still_comes(tmp_path):
             if event.stage == "lock" and event.kind.value == "finished":
                 server.faults[BALLAST] = ["stall:3"]
             if event.stage == "fetch" and not list(layout.wheels.rglob("ballast*.whl")):
-                seen.update(inodes(generation.path.rglob("unpacking/*/*/*.py")))
+                seen.update(inodes(generation.path.rglob(".unpacking/*/*/*.py")))
     assert seen
     # The same inode: the install linked what was unpacked before, and did not unpack it again.
     assert seen.items() <= inodes(generation.venv.rglob("site-packages/*/*.py")).items()
-    assert not list(generation.path.glob("unpacking*"))
+    assert not list(generation.path.glob("*unpacking*"))
+
+
+def test_a_kill_while_unpacking_leaves_nothing_behind(tmp_path):
+    """Also where nothing is left to download: another environment has fetched the same wheels meanwhile."""
+    layout = Layout(home=tmp_path)
+    generation = layout.environment("tiny").generation(1)
+    with index({BALLAST: ["stall:30"] * 3}) as server:
+        command = [sys.executable, str(BUILD), str(tmp_path), server.url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        while not list(generation.path.glob(".unpacking/*")):
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        server.faults.clear()
+        built(layout, order(server.url, name="other"))
+        built(layout, order(server.url))
+    assert installed(layout)
+    other = layout.environment("other").generation(1)
+    assert {path.name for path in generation.path.iterdir()} == {path.name for path in other.path.iterdir()}
 
 
 def test_a_limit_on_bandwidth_is_kept(tmp_path):

@@ -17,7 +17,7 @@ from dreamboot.building import generations, space
 from dreamboot.building.build import build
 from dreamboot.building.layout import Layout
 from dreamboot.model import DreambootError, Report
-from support.tiny_index import index, order
+from support.tiny_index import file_name, index, order
 
 pytestmark = pytest.mark.real
 
@@ -201,6 +201,24 @@ def test_another_drive_works(tmp_path, server, drive, moved):
     assert found[0].samefile(found[1]) == (moved == "home")
     report(env.repair(context(layout), "tiny"))
     assert generations.in_use(host.current(), layout, "tiny").generation == 2
+
+
+def test_where_links_end_nothing_is_unpacked_beside(layout, drive):
+    """It would be copied to the other disk, and copied again by the install."""
+    layout.home.mkdir()
+    (drive / "cache").mkdir()
+    (layout.home / "cache").symlink_to(drive / "cache")
+    generation = layout.environment("tiny").generation(1)
+    waiting, seen = 0, []
+    with index() as slow:
+        for event in build(host.current(), layout, order(slow.url)):
+            if event.stage == "lock" and event.kind.value == "finished":
+                slow.faults[f"/files/{file_name('ballast')}"] = ["stall:2"]
+            waiting += event.stage == "fetch"
+            seen += list(generation.path.glob("*unpacking*"))
+    assert waiting > 5  # some of them a fifth of a second after the other
+    assert not seen
+    assert generations.in_use(host.current(), layout, "tiny").generation == 1
 
 
 def test_a_poisoned_caller_changes_nothing(tmp_path, server, monkeypatch, layout):
