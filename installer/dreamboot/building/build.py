@@ -45,25 +45,51 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
             yield Event(kind=EventKind.FINISHED, stage="build", message="already built: nothing to do")
             return
         # What follows is imported here: most calls end above, and shall not wait for it.
-        from dreamboot.building.do import DO
         from dreamboot.building.orphans import end_orphans
 
+        for path in (layout.uv_cache, layout.wheels):
+            space.require_writable(host, path)
         if end_orphans(environment.root):
             yield Event(kind=EventKind.LINE, stage="build", message="ended what a killed build had left running")
         _require_room(host, layout, environment, order)
         generation = _generation_to_build(host, environment, order)
         site = site_of(host, layout, order, generation)
-        finished = _still_true(host, generation)
-        for step in steps(order.plan, order.requirements):
-            name = type(step).__name__
-            if name in finished and name != "Switch":
-                yield Event(
-                    kind=EventKind.LINE, stage=name.lower(), message=f"{name}: done before", data={"again": True}
-                )
-                continue
-            begun = time.monotonic()
-            yield from DO[type(step)](site)
-            journal.record(host, generation, name, time.monotonic() - begun)
+        try:
+            yield from _steps(site)
+        except DreambootError as error:
+            if error.problem.id != "environment-differs" or order.again:
+                raise
+            # The unpacked wheels that all environments link to were damaged: a disk, or an edit in another one.
+            message = f"{error.problem.cause}: unpacked anew"
+            yield Event(kind=EventKind.LINE, stage="verify", message=message, data={"important": True})
+            _take_back(site)
+            yield from _steps(site)
+
+
+def _steps(site: Site) -> Iterator[Event]:
+    """Do the steps that the journal does not call done."""
+    from dreamboot.building.do import DO
+
+    finished = _still_true(site.host, site.generation)
+    for step in steps(site.order.plan, site.order.requirements):
+        name = type(step).__name__
+        if name in finished and name != "Switch":
+            yield Event(kind=EventKind.LINE, stage=name.lower(), message=f"{name}: done before", data={"again": True})
+            continue
+        begun = time.monotonic()
+        yield from DO[type(step)](site)
+        journal.record(site.host, site.generation, name, time.monotonic() - begun)
+
+
+def _take_back(site: Site) -> None:
+    """Undo what was installed, and let uv forget what it had unpacked of this lock."""
+    from dreamboot.building import pylock
+    from dreamboot.building.install import forget_unpacked
+
+    lock = site.host.read_text(site.generation.pylock) or ""
+    site.host.remove(site.generation.journal)
+    site.host.remove(site.generation.venv)
+    forget_unpacked(site, pylock.locked_files(lock, site.order.target))
 
 
 def site_of(host: Host, layout: Layout, order: Order, generation: GenerationLayout) -> Site:

@@ -63,15 +63,29 @@ def install_locked(site: Site, files: Sequence[LockedFile]) -> Iterator[Event]:
         if error.problem.id != "install-failed":
             raise
         damaged = [file for file in files if not is_local(file) and not check_cached(site.layout, file)]
-        if not damaged:
+        if site.order.again and not damaged:
             raise
         names = ", ".join(file.filename for file in damaged)
-        yield Event(kind=EventKind.LINE, stage="install", message=f"damaged in the cache, fetched again: {names}")
+        message = (
+            f"damaged in the cache, fetched again: {names}" if damaged else f"unpacked anew: {error.problem.cause}"
+        )
+        yield Event(kind=EventKind.LINE, stage="install", message=message)
         yield from fetch(site.layout, files, site.order.access)
+        forget_unpacked(site, files)
         yield from _lines(create_venv(site))
         yield from _lines(_sync(site, files))
     site.host.remove(site.generation.path / "uv-cache")
     site.host.remove(begun)
+
+
+def forget_unpacked(site: Site, files: Sequence[LockedFile]) -> None:
+    """Let uv unpack these anew: what it has of them is damaged. Environments hold links of their own, and keep them."""
+    command = [site.resolver.uv, "cache", "clean", "--quiet", *(file.name for file in files)]
+    try:
+        for _ in site.host.stream(command, env=site.variables):
+            pass
+    except ProgramFailed:
+        return  # then the install says what is wrong
 
 
 def listing(layout: Layout, files: Sequence[LockedFile]) -> str:

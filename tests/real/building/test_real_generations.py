@@ -90,15 +90,41 @@ def test_a_damaged_environment_is_noticed_and_repaired(layout, server):
     assert mended.stat().st_size > 1000
 
 
-def test_a_damaged_cache_is_not_switched_to(layout, server):
+def test_a_damaged_cache_mends_itself(layout, server):
+    """What one environment's file lost, the unpacked wheel lost too; the next environment shall not be built of it."""
     make(layout, order(server.url))
     (victim,) = layout.environment("tiny").generation(1).venv.rglob("ballast/part_7.bin")
     victim.write_bytes(b"short")
+    said = [event.message for event in build(host.current(), layout, order(server.url, name="other"))]
+    assert any("part_7.bin" in line and "unpacked anew" in line for line in said), said
+    (mended,) = layout.environment("other").generation(1).venv.rglob("ballast/part_7.bin")
+    assert mended.stat().st_size > 1000
+    assert generations.in_use(host.current(), layout, "other").generation == 1
+    # The third is built of what was mended.
+    said = [event.message for event in build(host.current(), layout, order(server.url, name="third"))]
+    assert not any("unpacked anew" in line for line in said), said
+
+
+def test_unpacked_wheels_that_were_deleted_are_unpacked_again(layout, server):
+    make(layout, order(server.url))
+    host.current().remove(layout.uv_cache / "archive-v0")
+    make(layout, order(server.url, name="other"))
+    make(layout, order(server.url, name="third"))
+    assert list(layout.environment("third").generation(1).venv.rglob("ballast/part_7.bin"))
+
+
+def test_a_cache_that_can_only_be_read(drive, server, layout):
+    """What is built stays usable and is not built again; a new environment is refused with the folder's name."""
+    layout.home.mkdir()
+    (drive / "cache").mkdir()
+    (layout.home / "cache").symlink_to(drive / "cache")
+    make(layout, order(server.url))
+    subprocess.run(["mount", "-o", "remount,ro", str(drive)], check=True)
+    make(layout, order(server.url))
     with pytest.raises(DreambootError) as caught:
-        make(layout, order(server.url, name="other"))
-    assert caught.value.problem.id == "environment-differs"
-    assert "part_7.bin" in caught.value.problem.cause
-    assert generations.in_use(host.current(), layout, "other") is None
+        make(layout, order(server.url, name="new"))
+    assert caught.value.problem.id == "cannot-write"
+    assert "cache" in caught.value.problem.what
 
 
 def test_a_second_environment_costs_links_and_no_downloads(layout, server):
