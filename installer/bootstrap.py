@@ -233,7 +233,9 @@ def move_in(beside, folder):
     import shutil
     import time
 
-    for pause in PAUSES:
+    windows = os.name == "nt"
+    # Elsewhere nothing but an incomplete folder is in the way, and that one makes way at once.
+    for pause in PAUSES if windows else (0, 0):
         try:
             return os.rename(beside, folder)
         except OSError as error:
@@ -242,12 +244,13 @@ def move_in(beside, folder):
                 return None
             shutil.rmtree(folder, ignore_errors=True)
             refused = error
-        if os.name == "nt":
-            time.sleep(pause)
+        time.sleep(pause)
+    holder = " (a virus scanner, an indexer or another program may hold a file in it open)" if windows else ""
     raise Failure(
         "dreamboot's own environment can't be moved to its place: {0}".format(folder),
-        "{0} (a virus scanner, an indexer or another program may hold a file in it open)".format(refused),
-        "Wait a minute, then run the same command again: " + " ".join([words_typed()] + sys.argv[1:]),
+        "{0}{1}".format(refused, holder),
+        ("Wait a minute, then run the same command again: " if windows else "Free that path, then: ")
+        + " ".join([words_typed()] + sys.argv[1:]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, Optional, Tuple, Union
+from typing import Generator, Iterator, Optional, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import machine_with_sources, order_for, with_patches, without_logins
@@ -31,15 +31,14 @@ from dreamboot.values import to_json, value
 DEFAULT = "default"
 
 
-def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine, Plan]]]:
-    """Detect and plan; the last item is (machine, plan). Raises `DreambootError` (refused) when nothing fits."""
+def decide(context: Context, wish: Wish) -> Generator[Event, None, Tuple[Machine, Plan]]:
+    """Detect and plan; returns both. Raises `DreambootError` (refused) when nothing fits."""
     from dreamboot import catalog, planning
     from dreamboot.app.image_inside import decide_inside, image_of
 
     image = image_of(context)
     if image is not None:
-        yield from decide_inside(context, image, wish)
-        return
+        return (yield from decide_inside(context, image, wish))
     yield Event(kind=EventKind.STARTED, stage="detect", message="what this machine is")
     machine = machine_with_sources(context)
     yield Event(kind=EventKind.FINISHED, stage="detect", message=summary(machine))
@@ -56,7 +55,7 @@ def decide(context: Context, wish: Wish) -> Iterator[Union[Event, Tuple[Machine,
         yield Event(kind=EventKind.LINE, stage="plan", message=f"{choice.topic}: {choice.value} - {choice.reason}")
     for warning in decision.warnings:
         yield Event(kind=EventKind.LINE, stage="plan", message=f"note: {warning}", data={"important": True})
-    yield machine, decision
+    return machine, decision
 
 
 @value
@@ -85,20 +84,12 @@ def build(
 
         locked = read_lock(context, making.locked)
         held = with_torch_of(wish, locked)
-    machine, plan = None, None
-    for item in decide(context, held):
-        if isinstance(item, Event):
-            yield item
-        else:
-            machine, plan = item
-    if machine is None or plan is None:
-        raise RuntimeError("planning ended without a plan")
+    machine, plan = yield from decide(context, held)
     if making.lock_only:
         from dreamboot.app.locking import lock_only
 
-        stated = machine
         yield from from_next_source(
-            context, wish, (machine, plan), lambda chosen: lock_only(context, wish, stated, chosen, making)
+            context, wish, (machine, plan), lambda chosen: lock_only(context, wish, machine, chosen, making)
         )
         return
     if not making.for_image:

@@ -26,14 +26,7 @@ NOT_COPIED = ("__pycache__", ".git", "*.partial")
 
 def bundle(context: Context, wish: Wish, output: Path, bandwidth: int = 0) -> Iterator[Union[Event, Report]]:
     """The use case behind `dreamboot bundle`."""
-    machine, plan = None, None
-    for item in decide(context, wish):
-        if isinstance(item, Event):
-            yield item
-        else:
-            machine, plan = item
-    if machine is None or plan is None:
-        raise RuntimeError("planning ended without a plan")
+    machine, plan = yield from decide(context, wish)
     output = output.absolute()
     _require_new(context, output)
     target = target_of(context, plan, machine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, Optional, Tuple, Union
+from typing import Generator, Iterator, Optional, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.building import generations, pylock
@@ -77,7 +77,7 @@ def image_of(context: Context) -> Optional[Image]:
     return Image(name=name, repository=environ.get("DREAMBOOT_IMAGE_REPOSITORY", "dreamboot"), built=built, plan=plan)
 
 
-def decide_inside(context: Context, image: Image, wish: Wish) -> Iterator[Union[Event, Tuple[Machine, Plan]]]:
+def decide_inside(context: Context, image: Image, wish: Wish) -> Generator[Event, None, Tuple[Machine, Plan]]:
     """As `app.build.decide`: the plan is the image's, with settings for this machine. Puts it in use.
 
     Raises `DreambootError` (refused) when the image does not fit this machine, with the command that does.
@@ -92,7 +92,7 @@ def decide_inside(context: Context, image: Image, wish: Wish) -> Iterator[Union[
     yield Event(kind=EventKind.FINISHED, stage="detect", message=message, data={"important": True})
     for warning in plan.warnings:
         yield Event(kind=EventKind.LINE, stage="plan", message=f"note: {warning}", data={"important": True})
-    yield machine, plan
+    return machine, plan
 
 
 def plan_inside(image: Image, machine: Machine, wish: Wish, lock: str) -> Plan:
@@ -251,6 +251,4 @@ def take_environment(context: Context, wish: Optional[Wish] = None) -> Iterator[
     """For commands that need an environment and plan nothing themselves; nothing to do outside of an image."""
     image = image_of(context)
     if image is not None:
-        for item in decide_inside(context, image, wish or Wish()):
-            if isinstance(item, Event):
-                yield item
+        yield from decide_inside(context, image, wish or Wish())

@@ -25,14 +25,7 @@ NAME = "test"
 def test(context: Context, arguments: Sequence[str], *, fast: bool) -> Iterator[Union[Event, Report]]:
     """Build the environment `test`; run linters, type checker and, last, pytest in it."""
     checkout = checkout_folder(context)
-    plan = None
-    for item in decide(context, Wish()):
-        if isinstance(item, Event):
-            yield item
-        else:
-            plan = item[1]
-    if plan is None:
-        raise RuntimeError("planning ended without a plan")
+    _, plan = yield from decide(context, Wish())
     layout = Layout(home=context.home)
     yield from build(context.host, layout, order_for(context, plan, NAME, test_requirements(context, checkout, plan)))
     environment = generations.require(context.host, layout, NAME)

@@ -56,14 +56,7 @@ def up(
     begun = time.monotonic()
     require_subject(context, subject)
     require_model(context, subject)
-    machine, plan = None, None
-    for item in decide(context, wish):
-        if isinstance(item, Event):
-            yield item
-        else:
-            machine, plan = item
-    if machine is None or plan is None:
-        raise RuntimeError("planning ended without a plan")
+    machine, plan = yield from decide(context, wish)
     order = order_for(context, plan, name, wish=wish, bandwidth=bandwidth)
     layout = Layout(home=context.home)
     photos = len(photo_names.among(context.host.list_dir(subject.photos))) if subject.photos else 0

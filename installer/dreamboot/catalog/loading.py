@@ -21,6 +21,7 @@ TABLES: Dict[str, Type[Any]] = {
     "gpu_families": rows.GpuFamily,
     "cudnn": rows.CudnnLimit,
     "first_drivers": rows.FirstDriver,
+    "jetson": rows.JetsonBoard,
     "amd": rows.AmdTarget,
     "intel": rows.IntelDevice,
     "bitsandbytes": rows.BitsandbytesRelease,

@@ -105,6 +105,16 @@ class FirstDriver:
 
 
 @value
+class JetsonBoard:
+    """A compute capability of NVIDIA's boards whose Linux (L4T) has a driver of its own."""
+
+    compute_capability: str
+    boards: str
+    source: Strings
+    unverified: Strings = ()
+
+
+@value
 class CudnnLimit:
     """From torch `first` on, CUDA builds bring a cuDNN that has no code below `oldest_compute_capability`."""
 

@@ -33,7 +33,7 @@ class PinRefusedError(DreambootError):
 def named(identifier: str, catalog: Catalog) -> KnownConflict:
     """The conflict of that id; raises `KeyError` when the catalog has none."""
     by_id = catalog.remember("conflict-ids", lambda: {row.id: row for row in catalog.table("conflicts")})
-    return _short(by_id[identifier])
+    return in_short(by_id[identifier])
 
 
 def holding(rule: str, facts: Facts, catalog: Catalog) -> Iterator[Conflict]:
@@ -45,7 +45,7 @@ def holding(rule: str, facts: Facts, catalog: Catalog) -> Iterator[Conflict]:
 
 def known(rule: str, facts: Facts, catalog: Catalog) -> Optional[KnownConflict]:
     """The first such row in short."""
-    return next((_short(row) for row in holding(rule, facts, catalog)), None)
+    return next((in_short(row) for row in holding(rule, facts, catalog)), None)
 
 
 def of_candidate(rule: str, candidate: Candidate, question: Question) -> Optional[KnownConflict]:
@@ -112,5 +112,6 @@ def _holds(row: Conflict, name: str, facts: Facts) -> bool:
     return any(fitting) if name in _ANY else bool(fitting) and all(fitting)
 
 
-def _short(row: Conflict) -> KnownConflict:
+def in_short(row: Conflict) -> KnownConflict:
+    """What a refusal tells of a row."""
     return KnownConflict(id=row.id, packages=row.packages, source=row.source)

@@ -11,9 +11,9 @@ from packaging.utils import canonicalize_name
 from dreamboot.catalog import Catalog
 from dreamboot.catalog.rows import Conflict
 from dreamboot.catalog.versions import at_least, numbers
-from dreamboot.model import Choice, KnownConflict, Problem
+from dreamboot.model import Choice, Problem
 from dreamboot.planning.companions import Addition, Chosen
-from dreamboot.planning.conflicts import PinRefusedError, ends, holding, surroundings
+from dreamboot.planning.conflicts import PinRefusedError, ends, holding, in_short, surroundings
 from dreamboot.planning.pins import allows
 
 # Decided by rules or companions of their own, pins included.
@@ -97,7 +97,7 @@ def _refuse_below_floors(chosen: Chosen, wanted: Dict[str, str]) -> None:
                 what=f"--pin {pin} asks for a {name} that the trainer does not run on.",
                 hint=f'--pin "{name}>={floor.oldest}", or leave the pin out ({name}{usual} is planned then)',
             )  # fmt: skip
-            raise PinRefusedError(problem, map(_in_short, _conflicts(chosen, wanted)))
+            raise PinRefusedError(problem, map(in_short, _conflicts(chosen, wanted)))
         for bound in question.constraints.get(key, ()) if pin is None else ():
             if not all(_reaches(part, floor.oldest) for part in bound.specifier):
                 raise PinRefusedError(
@@ -123,7 +123,7 @@ def _refuse_conflicts(chosen: Chosen, wanted: Dict[str, str]) -> None:
             cause=f"{row.a} and {row.b}: {row.effect}.",
             hint=f"Leave --pin {pins[-1]} out, or: {row.fix}",
         ),
-        (_in_short(row),),
+        (in_short(row),),
     )
 
 
@@ -134,10 +134,6 @@ def _conflicts(chosen: Chosen, wanted: Dict[str, str]) -> Iterator[Conflict]:
     for row in holding("pin", facts, question.catalog):
         if set(row.holds) & set(question.pins):
             yield row
-
-
-def _in_short(row: Conflict) -> KnownConflict:
-    return KnownConflict(id=row.id, packages=row.packages, source=row.source)
 
 
 def _reaches(part: Specifier, oldest: str) -> bool:

@@ -23,18 +23,20 @@ def partner(chosen: Chosen, name: str, made_for: Releases) -> Addition:
     release = chosen.question.catalog.release(candidate.version)
     fitting = made_for(release) if release else ""
     _honour_pin(chosen, name, fitting, made_for)
+    why = ""
     if not fitting:
-        return _without(name, f"no release for torch {candidate.version} is known")
-    if candidate.kind is SourceKind.PYTORCH_INDEX:
+        why = f"no release for torch {candidate.version} is known"
+    elif candidate.kind is SourceKind.PYTORCH_INDEX:
         wanted = f"=={fitting}+{candidate.tag}"
     elif candidate.kind is SourceKind.DEFAULT_INDEX:
         wanted = f"=={fitting}"
     else:
-        return _without(
-            name,
+        why = (
             f"{candidate.kind.value} holds torch alone; the default index's {name} is compiled for another build "
-            "and does not load beside this one",
+            "and does not load beside this one"
         )
+    if why:
+        return without(name, why, warn=f"{name}: {why}.")
     reason = f"the release made for torch {candidate.version}, from torch's own source"
     return Addition(packages={name: wanted}, because=Choice(topic=name, value=wanted[2:], reason=reason))
 
@@ -64,7 +66,3 @@ def without(name: str, why: str, *, warn: Optional[str] = None) -> Addition:
     """Left out, and why."""
     because = Choice(topic=name, value="left out", reason=why)
     return Addition(because=because, warnings=(warn,) if warn else ())
-
-
-def _without(name: str, why: str) -> Addition:
-    return without(name, why, warn=f"{name}: {why}.")

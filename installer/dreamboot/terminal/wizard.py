@@ -41,11 +41,9 @@ def photos_fault(text: str) -> bool | str:
     folder = Path(text).expanduser()
     if not folder.is_dir():
         return "There is no such folder."
-    return (
-        True
-        if photos.among(path.name for path in folder.iterdir())
-        else "There are no images in it (.jpg, .png, .webp ...)."
-    )
+    if not photos.among(path.name for path in folder.iterdir()):
+        return "There are no images in it (.jpg, .png, .webp ...)."
+    return True
 
 
 def guess_noun(photos: Optional[Path]) -> str:
