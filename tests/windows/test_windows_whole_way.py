@@ -12,9 +12,11 @@ import pytest
 
 from support import dreamboot as linux
 from support.dreamboot import ROOT
-from support.wine import answer, here, in_wine
+from support.wine import NAMED, answer, here, in_wine
 
-pytestmark = in_wine
+# What the tests beside show in three minutes of every run, this shows with torch.
+NOT_NAMED = "the whole way takes ten minutes: set DREAMBOOT_WINE_ROOT to a root made by make_root.py"
+pytestmark = [*in_wine, pytest.mark.skipif(not NAMED, reason=NOT_NAMED)]
 # Not the home of the other tests: an environment stands in it.
 HOME = "C:\\whole way"
 SHORT = tuple(

@@ -5,10 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from support.dreamboot import ROOT
-from support.wine import DRIVE, WINE, in_wine, python
-
-MAKER = ROOT / "tests" / "windows" / "make_root.py"
+from support.wine import DRIVE, MAKER, WINE, in_wine, python
 
 
 def test_without_a_folder_it_says_how_it_is_called():
