@@ -1,4 +1,4 @@
-"""Last step of the image's build: removes what no container needs, compiles the rest, makes it readable and repeatable.
+"""Last step of the image's build: removes what no container needs, compiles what is used, makes it all repeatable.
 
     finish.py ROOT EPOCH        ROOT holds envs/ and tool/, as dreamboot made them; EPOCH: seconds for every file's date
 
@@ -8,8 +8,11 @@ Standard library only; prints how many bytes went, by reason.
 
 from __future__ import annotations
 
+import base64
 import compileall
 import csv
+import hashlib
+import importlib.util
 import os
 import py_compile
 import re
@@ -18,6 +21,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+# PyTorch's own libraries carry the names of their inner functions, a fifth of their size, which only a debugger reads.
+STRIPPED = re.compile(r"torch/lib/libtorch_(cpu|python)\.so")
 # Reason → patterns of paths below site-packages. Only what was looked at by name: a `tests` folder of one package is
 # what another one imports (torch.testing, numpy.testing).
 REMOVED = {
@@ -28,7 +33,9 @@ REMOVED = {
     ],
     "tests": [
         r"(numpy|pandas|scipy|networkx|sympy|mpmath|regex|psutil|PIL|yaml|cffi|peft|accelerate/test_utils/scripts)/(.*/)?tests?/.*",
-        r"torch/test/.*", r"torch/bin/(test_|.*_test).*", r"functorch/.*test.*", r"accelerate/test_utils/scripts/.*",
+        r"torch/test/.*", r"torch/bin/(test_|.*_test|.*StoreTest).*", r"functorch/.*test.*",
+        r"torch/lib/lib(torchbind_test|jitbackend_test|backend_with_compiler|aoti_custom_ops)\.so",
+        r"accelerate/test_utils/scripts/.*",
     ],
     "build tools of PyTorch": [r"torch/bin/protoc.*", r"torchgen/packaged/.*"],
     "CUDA libraries that come with the nvidia wheels, too": [
@@ -37,6 +44,9 @@ REMOVED = {
     "type stubs": [r"(?!torch/_C/).*\.pyi$"],
     "uv and pip: nothing is installed into an image": [r"uv/.*", r"(\.\./)*bin/uvx?$", r"pip/.*"],
 }  # fmt: skip
+
+
+NAMES = "names of inner functions"
 
 
 def site_packages(root: Path) -> list[Path]:
@@ -80,6 +90,10 @@ def prune(folder: Path) -> dict[str, int]:
             rows = list(csv.reader(file))
         kept = []
         for row in rows:
+            if STRIPPED.fullmatch(row[0]):
+                before = (folder / row[0]).stat().st_size
+                row = strip(folder, row[0])
+                gone[NAMES] = gone.get(NAMES, 0) + before - int(row[2])
             reason = next((reason for reason, pattern in patterns.items() if pattern.fullmatch(row[0])), "")
             reason = "libraries of bitsandbytes for other versions of CUDA" if row[0] in extra else reason
             path = folder / row[0]
@@ -99,11 +113,36 @@ def prune(folder: Path) -> dict[str, int]:
     return gone
 
 
+def strip(folder: Path, name: str) -> list[str]:
+    """A library without what only a debugger reads; returns its new row of RECORD."""
+    path = folder / name
+    subprocess.run(["strip", "--strip-unneeded", str(path)], check=True)
+    content = path.read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return [name, f"sha256={digest}", str(len(content))]
+
+
+# Bytecode that is never compared with its source's date: the layers can't change under it.
+UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
+
+
 def compile_all(folder: Path) -> None:
-    """Bytecode that is never compared with its source's date: the layers can't change under it."""
-    compileall.compile_dir(
-        str(folder), quiet=2, workers=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-    )
+    """Every module: of dreamboot itself, whose commands shall start at once."""
+    compileall.compile_dir(str(folder), quiet=2, workers=2, invalidation_mode=UNCHECKED)
+
+
+def compile_used(folder: Path) -> None:
+    """The modules that the build's own check imported and trained with: a sixth of what is installed.
+
+    Bytecode of all others would be as large as all their sources, and be read by nobody; one that is imported after
+    all is compiled in memory.
+    """
+    for path in sorted(folder.rglob("__pycache__/*.pyc")):
+        source = Path(importlib.util.source_from_cache(str(path)))
+        if source.exists():
+            py_compile.compile(str(source), cfile=str(path), doraise=True, invalidation_mode=UNCHECKED)
+        else:
+            path.unlink()
 
 
 def settle(root: Path, epoch: int) -> None:
@@ -137,8 +176,9 @@ def main() -> None:
             where = folder.relative_to(root).parts[0]
             sys.stdout.write(f"removed {count / 1e6:8.1f} MB  {reason}  ({where})\n")
     imports_still(root)
-    for path in (*(root / "envs").iterdir(), root / "tool", root / "app"):
-        compile_all(path)
+    compile_used(root / "envs")
+    for name in ("tool", "app"):
+        compile_all(root / name)
     generation = root / "envs" / "default" / "generations" / "1"
     for name in ("uv-cache", "trial"):
         shutil.rmtree(generation / name, ignore_errors=True)
