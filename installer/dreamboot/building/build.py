@@ -45,6 +45,7 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
             yield Event(kind=EventKind.FINISHED, stage="build", message="already built: nothing to do")
             return
         # What follows is imported here: most calls end above, and shall not wait for it.
+        from dreamboot.building import known_locks
         from dreamboot.building.orphans import end_orphans
 
         for path in (layout.uv_cache, layout.wheels):
@@ -58,6 +59,7 @@ def _build(host: Host, layout: Layout, order: Order) -> Iterator[Event]:
         try:
             yield from _steps(site)
         except DreambootError as error:
+            known_locks.forget(site)  # whatever it was: the next build asks the indexes again
             if error.problem.id != "environment-differs" or order.again:
                 raise
             # The unpacked wheels that all environments link to were damaged: a disk, or an edit in another one.
@@ -82,14 +84,18 @@ def _steps(site: Site) -> Iterator[Event]:
     from dreamboot.building.do import DO
 
     finished = _still_true(site.host, site.generation)
-    for step in steps(site.order.plan, site.order.requirements):
-        name = type(step).__name__
-        if name in finished and name != "Switch":
-            yield Event(kind=EventKind.LINE, stage=name.lower(), message=f"{name}: done before", data={"again": True})
-            continue
-        begun = time.monotonic()
-        yield from DO[type(step)](site)
-        journal.record(site.host, site.generation, name, time.monotonic() - begun)
+    try:
+        for step in steps(site.order.plan, site.order.requirements):
+            name = type(step).__name__
+            if name in finished and name != "Switch":
+                message = f"{name}: done before"
+                yield Event(kind=EventKind.LINE, stage=name.lower(), message=message, data={"again": True})
+                continue
+            begun = time.monotonic()
+            yield from DO[type(step)](site)
+            journal.record(site.host, site.generation, name, time.monotonic() - begun)
+    finally:
+        site.unpacker.end(site)
 
 
 def _take_back(site: Site) -> None:
@@ -107,6 +113,7 @@ def site_of(host: Host, layout: Layout, order: Order, generation: GenerationLayo
     """Where `order` is built: uv with its variables, sources and constraints."""
     from dreamboot.building import uv
     from dreamboot.building.lock import Resolver
+    from dreamboot.building.unpack import Unpacker
 
     environment = layout.environment(order.name)
     variables = {
@@ -117,7 +124,13 @@ def site_of(host: Host, layout: Layout, order: Order, generation: GenerationLayo
         constraints=(generation.constraints,) if order.constraints else (), offline=order.offline,
     )  # fmt: skip
     return Site(
-        host=host, layout=layout, environment=environment, generation=generation, order=order, resolver=resolver
+        host=host,
+        layout=layout,
+        environment=environment,
+        generation=generation,
+        order=order,
+        resolver=resolver,
+        unpacker=Unpacker(),
     )
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from dreamboot.building import constraints, generations, install, lock, patches, pylock, space, uv, verify
+from dreamboot.building import (
+    constraints,
+    generations,
+    install,
+    known_locks,
+    local_pages,
+    lock,
+    patches,
+    pylock,
+    space,
+    uv,
+    verify,
+)
 from dreamboot.building import fetch as fetching
 from dreamboot.building.access import shown
 from dreamboot.building.elsewhere import elsewhere
@@ -26,7 +38,6 @@ from dreamboot.building.steps import (
     WriteAccelerateConfig,
 )
 from dreamboot.building.training_step import training_step
-from dreamboot.building.unpack import unpacking
 from dreamboot.launching.accelerate import config_text
 from dreamboot.model import DreambootError, Event, EventKind, Preset, Problem
 from dreamboot.values import to_json
@@ -39,17 +50,36 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def _do_lock(site: Site) -> Iterator[Event]:
-    count = len(site.order.requirements)
+    constraints.write(site)
+    known = None if site.order.locked else known_locks.find(site)
     if site.order.locked:
         yield Event(kind=EventKind.STARTED, stage="lock", message="taken from the given lock")
         site.host.write_text(site.generation.pylock, site.order.locked)
+    elif known is not None:
+        message = f"the same was resolved {known.age / 60:.0f} min ago: that lock is taken"
+        yield Event(kind=EventKind.STARTED, stage="lock", message=message)
+        site.host.write_text(site.generation.pylock, known.text)
     else:
+        count = len(site.order.requirements)
         yield Event(kind=EventKind.STARTED, stage="lock", message=f"resolving {count} requirements")
-        constraints.write(site)
-        requirements, place = site.generation.requirements, site.generation.pylock
-        yield from _lines("lock", lock.write_lock(site.host, site.resolver, site.order.target, requirements, place))
+        yield from _lines("lock", _resolve(site))
+        known_locks.keep(site)
     yield from _lines("lock", patches.lock_wheels(site))
     yield Event(kind=EventKind.FINISHED, stage="lock", message=f"{len(_files(site))} packages, each with its sha256")
+
+
+def _resolve(site: Site) -> Iterator[str]:
+    """Into the generation's lock; what the fetch will need is made ready while uv waits for the indexes."""
+    threading.Thread(target=fetching.load, name="load", daemon=True).start()
+    resolver, torch = site.resolver, local_pages.planned_torch(site)
+    if torch is not None:
+        resolver = replace(resolver, sources=local_pages.sources_with(site, torch))
+        site.unpacker.begin(site, [torch])
+    requirements, place = site.generation.requirements, site.generation.pylock
+    try:
+        yield from lock.write_lock(site.host, resolver, site.order.target, requirements, place)
+    finally:
+        local_pages.remove(site)
 
 
 def _files(site: Site) -> Tuple[lock.LockedFile, ...]:
@@ -71,8 +101,12 @@ def _do_fetch(site: Site) -> Iterator[Event]:
     to_unpack = missing if unpacked_before else fetching.with_sizes(installed, site.order.access)
     unpacked = sum(space.unpacked_bytes(file.name, fetching.size_of(file)) for file in to_unpack)
     space.require_space(site.host, space.needs(site.host, site.layout, site.environment.root, to_fetch, unpacked))
-    with unpacking(site, installed) if missing else nullcontext():
-        yield from _fetch_anywhere(site, [*filter(fetching.is_local, files), *missing])
+    for file in filter(fetching.is_local, files):
+        fetching.require_local(file)
+    if missing:
+        site.unpacker.begin(site, installed)
+    yield from _fetch_anywhere(site, missing)
+    site.unpacker.end(site)
     yield Event(kind=EventKind.FINISHED, stage="fetch", message="all files match the lock")
 
 
@@ -123,7 +157,11 @@ def _do_install(site: Site) -> Iterator[Event]:
     # What was collected as garbage since it was fetched is fetched again.
     if fetching.missing_files(site.layout, files):
         yield from _fetch_anywhere(site, list(files))
-    yield from install.install_locked(site, files)
+    # Wheels of local folders were not downloaded, so nobody has hashed them yet; that takes as long as linking them.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        matching = pool.submit(fetching.check_all_local, [*files, *patches.wheel_files(site)])
+        yield from install.install_locked(site, files)
+        matching.result()
     constraints.hold(site, files)
 
 

@@ -47,8 +47,7 @@ def fetch(layout: Layout, files: Sequence[LockedFile], access: Access, attempts:
     Raises `FetchFailed` when a file can't be had after `attempts` vain tries or has the wrong content. What arrived is
     kept: the next call goes on at that byte.
     """
-    for file in filter(is_local, files):
-        check_local(file)
+    check_all_local(files)
     missing = missing_files(layout, files)
     if not missing:
         yield Event(kind=EventKind.LINE, stage=STAGE, message="everything is in the cache already")
@@ -82,12 +81,35 @@ def is_local(file: LockedFile) -> bool:
     return file.url.startswith("file:")
 
 
-def check_local(file: LockedFile) -> None:
-    """Raises `FetchFailed` when a wheel of a local folder is gone, or is not the locked one any more."""
-    digest = hashlib.sha256()
+def load() -> None:
+    """Load what a fetch needs, while there is time: about 0.2 s."""
+    import filelock
+    import requests
+    import tenacity
+
+    del filelock, requests, tenacity
+
+
+def check_all_local(files: Sequence[LockedFile]) -> None:
+    """`check_local` for those of `files` that lie in folders of this machine."""
+    for file in filter(is_local, files):
+        check_local(file)
+
+
+def require_local(file: LockedFile) -> None:
+    """Raises `FetchFailed` when a wheel of a local folder is gone; its content is not looked at."""
     try:
         if not stat.S_ISREG(local_path(file.url).stat().st_mode):
             raise OSError("not a file")  # a device never ends
+    except (OSError, ValueError) as error:
+        raise FetchFailed(_gone(file, error), file) from error
+
+
+def check_local(file: LockedFile) -> None:
+    """Raises `FetchFailed` when a wheel of a local folder is gone, or is not the locked one any more."""
+    digest = hashlib.sha256()
+    require_local(file)
+    try:
         hash_file(local_path(file.url), digest)
     except (OSError, ValueError) as error:
         raise FetchFailed(_gone(file, error), file) from error

@@ -29,6 +29,11 @@ class Layout:
         return self.home / "cache" / "wheels"
 
     @property
+    def locks(self) -> Path:
+        """Locks made a short time ago, by what was asked."""
+        return self.home / "cache" / "locks"
+
+    @property
     def trainers(self) -> Path:
         """Copies of the trainer's code by content hash, one per version that an environment ran."""
         return self.home / "cache" / "trainer"

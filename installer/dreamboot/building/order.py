@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Mapping, Tuple
+from typing import TYPE_CHECKING, Mapping, Tuple
 
 from dreamboot.building.access import Access
 from dreamboot.building.layout import EnvironmentLayout, GenerationLayout, Layout
@@ -12,6 +12,9 @@ from dreamboot.building.target import Target
 from dreamboot.host import Host
 from dreamboot.model import Plan
 from dreamboot.values import value
+
+if TYPE_CHECKING:
+    from dreamboot.building.unpack import Unpacker
 
 
 @value
@@ -46,7 +49,7 @@ class Order:
 
 @value
 class Site:
-    """Where one build happens. `variables`: those of uv."""
+    """Where one build happens. `variables`: those of uv. `unpacker`: works beside the steps."""
 
     host: Host
     layout: Layout
@@ -54,6 +57,7 @@ class Site:
     generation: GenerationLayout
     order: Order
     resolver: Resolver
+    unpacker: Unpacker
 
     @property
     def variables(self) -> Mapping[str, str]:
