@@ -21,8 +21,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# PyTorch's own libraries carry the names of their inner functions, a fifth of their size, which only a debugger reads.
-STRIPPED = re.compile(r"torch/lib/libtorch_(cpu|python)\.so")
+# These carry the names of their inner functions, a fifth to three fifths of their size, which only a debugger reads.
+STRIPPED = re.compile(r"torch/lib/libtorch_\w+\.so|triton/_C/libtriton\.so|nvidia/nccl/lib/libnccl\.so\.\d+")
 # Reason → patterns of paths below site-packages. Only what was looked at by name: a `tests` folder of one package is
 # what another one imports (torch.testing, numpy.testing).
 REMOVED = {
@@ -38,8 +38,15 @@ REMOVED = {
         r"accelerate/test_utils/scripts/.*",
     ],
     "build tools of PyTorch": [r"torch/bin/protoc.*", r"torchgen/packaged/.*"],
-    "CUDA libraries that come with the nvidia wheels, too": [
-        r"triton/backends/nvidia/lib/cupti/.*", r"triton/backends/nvidia/bin/(cuobjdump|nvdisasm)$",
+    # Nothing that is installed is linked with these or loads them by name (readelf, torch 2.14.1+cu130).
+    "CUDA libraries that nothing here loads": [
+        r"nvidia/.*/lib/lib(nvrtc|nvrtc-builtins)\.alt\.so.*", r"nvidia/.*/lib/lib(cusolverMg|nvblas|cufftw)\.so.*",
+        r"nvidia/.*/lib/libnvshmem_device\.bc",
+    ],
+    "profilers of CUDA kernels": [
+        r"nvidia/.*/lib/lib(nvperf_host|nvperf_target|pcsamplingutil|checkpoint)\.so.*", r"triton/_C/libproton\.so",
+        r"triton/instrumentation/.*\.so", r"triton/backends/nvidia/lib/cupti[^/]*/.*",
+        r"triton/backends/nvidia/bin/(cuobjdump|nvdisasm)$",
     ],
     "type stubs": [r"(?!torch/_C/).*\.pyi$"],
     "uv and pip: nothing is installed into an image": [r"uv/.*", r"(\.\./)*bin/uvx?$", r"pip/.*"],

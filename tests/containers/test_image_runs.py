@@ -1,7 +1,7 @@
 """The image for the CPU, built and run for real: no network, a read-only root, any user, no rights at all.
 
-One file on purpose: its tests share one engine and one build, and a file stays on one worker. Those that train once more
-are left to DREAMBOOT_TEST_CONTAINERS=1.
+One file on purpose: its tests share one engine and one build, and a file stays on one worker. What trains once more is
+left to DREAMBOOT_TEST_CONTAINERS=1.
 """
 
 from __future__ import annotations
@@ -133,7 +133,18 @@ def test_a_named_volume_suits_any_user(engine, image):
         run(engine, image, "build", "--yes", options=(*SAFE, "-v", f"home-{number}:/data"), user=user)
 
 
-@whole
+def test_a_stop_while_it_loads_is_said_without_a_traceback(engine, image, volume):
+    options = ("--detach", "--name", "short", *SAFE[1:], *mounted(volume))
+    run(engine, image, "up", "--yes", *SHORT, options=options)
+    engine.docker("stop", "--time", "120", "short", timeout=150)
+    state = json.loads(engine.docker("inspect", "short").stdout)[0]["State"]
+    said = engine.docker("logs", "short")
+    engine.docker("rm", "short")
+    # 143: the signal was faster than Python.
+    assert state["ExitCode"] in (130, 143), said
+    assert "Traceback" not in said.stdout + said.stderr
+
+
 def test_stop_saves_and_a_new_container_goes_on(engine, image, volume):
     long = [word if word != "max_train_steps=4" else "max_train_steps=4000" for word in SHORT]
     words = ["train", "--output", "/data/run", "--set", "pretrained_model_name_or_path=demo"]
