@@ -106,7 +106,7 @@ def _do_fetch(site: Site) -> Iterator[Event]:
     if missing:
         site.unpacker.begin(site, installed)
     yield from _fetch_anywhere(site, missing)
-    site.unpacker.end(site)
+    site.unpacker.finish(site)
     yield Event(kind=EventKind.FINISHED, stage="fetch", message="all files match the lock")
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Iterator, Optional
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from dreamboot.building.access import Access, session, verify
+from dreamboot.building.access import Access, Connections, session, verify
 from dreamboot.building.lock import LockedFile
 from dreamboot.building.pace import Pace
 
@@ -33,7 +33,7 @@ class WrongHash(Exception):  # noqa: N818 - a state that is retried, not an erro
     """The bytes are not those that the lock names."""
 
 
-def download(file: LockedFile, partial: Path, access: Access, pace: Pace, attempts: int) -> None:
+def download(file: LockedFile, partial: Path, connections: Connections, pace: Pace, attempts: int) -> None:
     """Bring `file` to `partial`, complete and verified; raises what the last of `attempts` vain tries raised."""
     import requests
     import tenacity
@@ -54,10 +54,10 @@ def download(file: LockedFile, partial: Path, access: Access, pace: Pace, attemp
         wait=tenacity.wait_random_exponential(multiplier=1, max=30),
         sleep=tenacity.sleep_using_event(pace.stop),
         reraise=True,
-    )(_attempt, file, partial, access, pace)
+    )(_attempt, file, partial, connections, pace)
 
 
-def _attempt(file: LockedFile, partial: Path, access: Access, pace: Pace) -> None:
+def _attempt(file: LockedFile, partial: Path, connections: Connections, pace: Pace) -> None:
     """Go on where `partial` ends; leaves it complete and verified, or raises."""
     digest = hashlib.sha256()
     have = hash_file(partial, digest)
@@ -65,7 +65,7 @@ def _attempt(file: LockedFile, partial: Path, access: Access, pace: Pace) -> Non
     arrived = have
     try:
         with partial.open("ab") as out:
-            for chunk in _chunks(file, have, access):
+            for chunk in _chunks(file, have, connections):
                 if pace.stop.is_set():
                     raise Incomplete("stopped")
                 if chunk is None:  # the server starts from the beginning
@@ -129,24 +129,23 @@ def announced(file: LockedFile, access: Access) -> int:
         return 0
 
 
-def _chunks(file: LockedFile, have: int, access: Access) -> Iterator[Optional[bytes]]:
+def _chunks(file: LockedFile, have: int, connections: Connections) -> Iterator[Optional[bytes]]:
     """The bytes from `have` on; None first where the source can only start from the beginning."""
     if file.size and have >= file.size:
         return
+    access = connections.access
     silence = access.timeout or READ_SECONDS
-    with session(access, file.url) as connection:
-        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
-        answer = connection.get(
-            file.url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, silence),
-            verify=verify(access, file.url),
-        )  # fmt: skip
-        with answer:
-            if answer.status_code == 416:
-                return
-            answer.raise_for_status()
-            if have and not _goes_on(answer, have):
-                yield None
-            yield from _body(answer, silence)
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    answer = connections.session(file.url).get(
+        file.url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, silence), verify=verify(access, file.url)
+    )
+    with answer:
+        if answer.status_code == 416:
+            return
+        answer.raise_for_status()
+        if have and not _goes_on(answer, have):
+            yield None
+        yield from _body(answer, silence)
 
 
 def _goes_on(answer: object, have: int) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Sequence
 
-from dreamboot.building.access import Access, shown
+from dreamboot.building.access import Access, Connections, shown
 from dreamboot.building.download import Incomplete, WrongHash, announced, download, hash_file, local_path
 from dreamboot.building.layout import Layout
 from dreamboot.building.lock import LockedFile
@@ -53,11 +53,11 @@ def fetch(layout: Layout, files: Sequence[LockedFile], access: Access, attempts:
         yield Event(kind=EventKind.LINE, stage=STAGE, message="everything is in the cache already")
         return
     pace = Pace(sum(size_of(file) for file in missing), access.bandwidth)
-    pool = ThreadPoolExecutor(max_workers=CONNECTIONS)
+    pool, connections = ThreadPoolExecutor(max_workers=CONNECTIONS), Connections(access)
     try:
         # Largest first: the long ones run beside the many small ones.
         jobs = [
-            pool.submit(_fetch_one, layout, file, access, pace, attempts)
+            pool.submit(_fetch_one, layout, file, connections, pace, attempts)
             for file in sorted(missing, key=lambda f: -size_of(f))
         ]
         while not _finished(jobs):
@@ -69,6 +69,7 @@ def fetch(layout: Layout, files: Sequence[LockedFile], access: Access, attempts:
     finally:
         pace.stop.set()
         pool.shutdown(wait=True)
+        connections.close()
 
 
 def missing_files(layout: Layout, files: Sequence[LockedFile]) -> List[LockedFile]:
@@ -157,7 +158,7 @@ def _finished(jobs: List[Future[None]]) -> bool:
     return not pending
 
 
-def _fetch_one(layout: Layout, file: LockedFile, access: Access, pace: Pace, attempts: int) -> None:
+def _fetch_one(layout: Layout, file: LockedFile, connections: Connections, pace: Pace, attempts: int) -> None:
     """Bring one file into the cache; only one process at a time writes it, also from another environment's build."""
     import filelock
     import requests
@@ -169,7 +170,7 @@ def _fetch_one(layout: Layout, file: LockedFile, access: Access, pace: Pace, att
         with _held(filelock.FileLock(str(lock)), pace):
             if not target.exists() and not pace.stop.is_set():
                 partial = target.with_name(target.name + ".partial")
-                download(file, partial, access, pace, attempts)
+                download(file, partial, connections, pace, attempts)
                 partial.replace(target)
                 pace.done(file.filename)
             with contextlib.suppress(OSError):
@@ -177,10 +178,10 @@ def _fetch_one(layout: Layout, file: LockedFile, access: Access, pace: Pace, att
                 lock.unlink()
     except OSError as error:
         if isinstance(error, requests.RequestException):
-            raise FetchFailed(_unreachable(file, error, access), file) from error
+            raise FetchFailed(_unreachable(file, error, connections.access), file) from error
         raise DreambootError(_not_written(target, error)) from error
     except (Incomplete, WrongHash) as error:
-        raise FetchFailed(_bad_content(file, error, access), file) from error
+        raise FetchFailed(_bad_content(file, error, connections.access), file) from error
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._workers: List[threading.Thread] = []
         self._begun: Set[str] = set()
+        self._all_here = threading.Event()
         self._ended = threading.Event()
 
     def begin(self, site: Site, files: Sequence[LockedFile]) -> None:
@@ -34,32 +35,53 @@ class Unpacker:
         if not new or site.host.device_of(site.layout.uv_cache) != site.host.device_of(site.generation.path):
             return
         self._begun.update(file.sha256 for file in new)
-        worker = threading.Thread(target=_unpack, args=(site, new, self._ended), name="unpack", daemon=True)
+        worker = threading.Thread(target=self._unpack, args=(site, new), name="unpack", daemon=True)
         self._workers.append(worker)
         worker.start()
+
+    def finish(self, site: Site) -> None:
+        """All have arrived. While a large one is still being unpacked, so are the rest; then throw the links away."""
+        self._all_here.set()
+        self._join()
+        # Tens of thousands of links: beside the install, too.
+        remover = threading.Thread(target=site.host.remove, args=(_folder(site),), name="remove links", daemon=True)
+        self._workers = [remover]
+        remover.start()
 
     def end(self, site: Site) -> None:
         """Wait for what is being unpacked, begin nothing more, and throw the links away."""
         self._ended.set()
+        self._all_here.set()
+        self._join()
+        site.host.remove(_folder(site))
+
+    def _join(self) -> None:
         for worker in self._workers:
             worker.join()
-        if self._workers:
-            site.host.remove(_folder(site))
-        self._workers, self._begun, self._ended = [], set(), threading.Event()
+        self._workers, self._begun = [], set()
+        self._all_here.clear()
+        self._ended.clear()
+
+    def _unpack(self, site: Site, files: Sequence[LockedFile]) -> None:
+        waiting: List[LockedFile] = list(files)
+        while waiting and not self._ended.is_set():
+            last = self._all_here.is_set()
+            here = [file for file in waiting if cached(site.layout, file).exists()]
+            waiting = [file for file in waiting if file not in here]
+            if last and not self._others_work():
+                return  # alone, the install does it as well
+            if (here and not _install(site, here)) or last:
+                return
+            self._all_here.wait(POLL_SECONDS)
+
+    def _others_work(self) -> bool:
+        own = threading.current_thread()
+        return any(worker.is_alive() for worker in self._workers if worker is not own)
 
 
 def _folder(site: Site) -> Path:
     # The dot says that it goes when a killed build is taken up again.
     return site.generation.path / ".unpacking"
-
-
-def _unpack(site: Site, files: Sequence[LockedFile], ended: threading.Event) -> None:
-    waiting: List[LockedFile] = list(files)
-    while waiting:
-        here = [file for file in waiting if cached(site.layout, file).exists()]
-        waiting = [file for file in waiting if file not in here]
-        if (here and not _install(site, here)) or ended.wait(POLL_SECONDS if waiting else 0):
-            return
 
 
 def _install(site: Site, files: Sequence[LockedFile]) -> bool:
