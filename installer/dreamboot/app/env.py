@@ -96,7 +96,7 @@ def rollback(context: Context, name: str, number: Optional[int]) -> Iterator[Uni
     """Use an earlier complete generation again: the newest before the one in use, or `number`."""
     environment = Layout(home=context.home).environment(name)
     _require_there(context, environment)
-    with _alone(context, environment):
+    with _alone(context, environment, "rollback"):
         known = generations.list_generations(context.host, environment)
         current = generations.current_number(context.host, environment)
         complete = [entry.number for entry in known if entry.complete]
@@ -124,7 +124,7 @@ def remove(context: Context, name: str) -> Iterator[Union[Event, Report]]:
     if not context.dry_run and not context.confirm(f"Remove the environment {name}? Models and runs stay."):
         yield _not_agreed(f"dreamboot env remove {name} --yes")
         return
-    with _alone(context, environment):
+    with _alone(context, environment, "remove"):
         # The pointer goes first: a removal that is cut short leaves nothing that looks usable.
         context.host.remove(environment.pointer)
         for number in generations.numbers(context.host, environment):
@@ -133,9 +133,9 @@ def remove(context: Context, name: str) -> Iterator[Union[Event, Report]]:
     yield Report(command="env", data={"schema": 1, "removed": name}, messages=(f"Removed {name}.",))
 
 
-def _alone(context: Context, environment: EnvironmentLayout) -> ContextManager[None]:
+def _alone(context: Context, environment: EnvironmentLayout, doing: str) -> ContextManager[None]:
     """Nobody builds there meanwhile; a dry run changes nothing, and waits for nobody."""
-    return contextlib.nullcontext() if context.dry_run else only_builder(environment)
+    return contextlib.nullcontext() if context.dry_run else only_builder(environment, f"env {doing}")
 
 
 def _require_there(context: Context, environment: EnvironmentLayout) -> None:
@@ -195,8 +195,9 @@ def collect_garbage(context: Context, keep: int = 2) -> Iterator[Union[Event, Re
     named: Set[str] = set()
     with contextlib.ExitStack() as held:
         for environment in environments:
-            held.enter_context(_alone(context, environment))
+            held.enter_context(_alone(context, environment, "gc"))
         for environment in environments:
+            generations.empty_trash(context.host, environment)  # what an interrupted removal left
             entries = generations.list_generations(context.host, environment)
             kept = _kept(entries, keep)
             for entry in entries:

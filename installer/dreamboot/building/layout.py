@@ -71,6 +71,11 @@ class EnvironmentLayout:
         return self.root / "build.lock"
 
     @property
+    def holder(self) -> Path:
+        """The id of the process that holds it; there only meanwhile."""
+        return self.root / "build.holder"
+
+    @property
     def generations(self) -> Path:
         """All generations."""
         return self.root / "generations"
