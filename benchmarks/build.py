@@ -2,9 +2,10 @@
 
 python benchmarks/build.py --dreamboot "python3 installer/bootstrap.py" --rounds 3 [--folder DIR] [--markdown]
 
-Cold: empty caches. Warm: a second environment with filled caches. Ours is told twice: whole, and less its check (every
-file, imports, one training step), which the others do not make. Who comes first changes from round to round. One more
-round, not timed, counts the bytes that come through a proxy and the most that lies on the disk at one time.
+Cold: empty caches. Warm: a second environment with filled caches; ours takes the first one's lock, the others get exact
+versions. Ours is told twice: whole, and less its check (every file, imports, one training step), which the others do
+not make. Who comes first changes from round to round; the load average of each round is told. One more round, not
+timed, counts the bytes that come through a proxy and the most that lies on the disk at one time.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Bench:
     python: str
     wanted: Path
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    loads: list[float] = field(default_factory=list)
 
     def note(self, what: str, taken: float) -> None:
         """Keep one measurement."""
@@ -55,12 +57,13 @@ def main() -> None:
         bench = prepare(options, Path(name))
         order = ["dreamboot", *PEERS]
         for number in range(options.rounds):
+            bench.loads.append(round(os.getloadavg()[0], 2))
             place = Path(name) / str(number)
             measure(bench, place, order)
             shutil.rmtree(place)
             order = [*order[1:], order[0]]
         counted = count(bench, Path(name) / "counted", order)
-    result = {"rounds": options.rounds, **summary(bench.seconds), **counted}
+    result = {"rounds": options.rounds, "load_before_each": bench.loads, **summary(bench.seconds), **counted}
     print(table(result) if options.markdown else json.dumps(result, indent=1))
 
 
@@ -213,7 +216,16 @@ def table(result: dict[str, Any]) -> str:
         rest = [f"{source[f'{who} {kind}']}" for source in (fetched, peak) for kind in ("cold", "warm")]
         rows.append(f"| {' | '.join((who, *times, *rest))} |")
     ratios = "; ".join(f"{pair} {ratio}" for pair, ratio in result["ratios"].items())
-    return "\n".join((*rows, "", f"Ratios: {ratios}.", f"Nothing to do: {median['dreamboot again']} s."))
+    loads = ", ".join(str(load) for load in result["load_before_each"])
+    return "\n".join(
+        (
+            *rows,
+            "",
+            f"Load before each round: {loads}.",
+            f"Ratios: {ratios}.",
+            f"Nothing to do: {median['dreamboot again']} s.",
+        )
+    )
 
 
 if __name__ == "__main__":
