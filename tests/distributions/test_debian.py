@@ -128,6 +128,9 @@ def test_debian_11_gets_a_newer_python_or_says_how(machine):
     assert (done.returncode, problem["id"]) == (1, "venv-failed"), problem
     assert "Install Python 3." in problem["hint"]
     assert "UV_PYTHON_INSTALL_MIRROR" in problem["hint"]
+    # It was noticed before the first package.
+    assert list((layer.upper / "home" / USER).rglob("torch-*.whl")) == []
+    assert "lock:" not in done.stderr
 
 
 def test_apt_without_its_lists_is_told_to_read_them(machine):
