@@ -1,6 +1,6 @@
 """Build time against plain `uv pip install` and plain `pip install` of the same set, interleaved; medians and ratios.
 
-python benchmarks/build.py --dreamboot "python3 installer/bootstrap.py" --rounds 3 [--folder DIR] [--markdown]
+python benchmarks/build.py --dreamboot "python3 installer/bootstrap.py" [--rounds 3] [--peers uv] [--folder DIR] [--markdown]
 
 Cold: empty caches. Warm: a second environment with filled caches; ours takes the first one's lock, the others get exact
 versions. Ours is told twice: whole, and less its check (every file, imports, one training step), which the others do
@@ -23,7 +23,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from counting import CountingProxy, PeakDisk
 
@@ -55,7 +55,7 @@ def main() -> None:
     options = arguments()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         bench = prepare(options, Path(name))
-        order = ["dreamboot", *PEERS]
+        order = ["dreamboot", *options.peers]
         for number in range(options.rounds):
             bench.loads.append(round(os.getloadavg()[0], 2))
             place = Path(name) / str(number)
@@ -63,7 +63,12 @@ def main() -> None:
             shutil.rmtree(place)
             order = [*order[1:], order[0]]
         counted = count(bench, Path(name) / "counted", order)
-    result = {"rounds": options.rounds, "load_before_each": bench.loads, **summary(bench.seconds), **counted}
+    result = {
+        "rounds": options.rounds,
+        "load_before_each": bench.loads,
+        **summary(bench.seconds, options.peers),
+        **counted,
+    }
     print(table(result) if options.markdown else json.dumps(result, indent=1))
 
 
@@ -73,6 +78,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dreamboot", default=f"{sys.executable} installer/bootstrap.py")
     parser.add_argument("--uv", default=shutil.which("uv") or "uv")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS, help="against whom (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where the environments go (default: a temporary folder)")
     parser.add_argument("--markdown", action="store_true", help="a table instead of JSON")
     return parser.parse_args()
@@ -190,13 +196,13 @@ def timed(command: list[str], environment: dict[str, str] | None = None) -> floa
     return time.monotonic() - begun
 
 
-def summary(seconds: dict[str, list[float]]) -> dict[str, Any]:
+def summary(seconds: dict[str, list[float]], peers: Sequence[str]) -> dict[str, Any]:
     """Medians in seconds, all measurements, and our ratios to uv and pip: of the same round, then the median."""
     median = {what: round(statistics.median(taken), 2) for what, taken in seconds.items()}
     ratios = {}
     for kind in ("cold", "warm"):
         for ours in (f"dreamboot {kind}", f"dreamboot {kind} unchecked"):
-            for peer in PEERS:
+            for peer in peers:
                 pairs = zip(seconds[ours], seconds[f"{peer} {kind}"])
                 ratios[f"{ours} / {peer}"] = round(statistics.median(mine / theirs for mine, theirs in pairs), 2)
     each = {what: [round(one, 2) for one in taken] for what, taken in seconds.items()}
@@ -208,7 +214,7 @@ def table(result: dict[str, Any]) -> str:
     rows = ["| | cold, s | warm, s | cold, MB fetched | warm, MB fetched | cold, peak MB on disk | warm, peak MB |",
             "| --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     median, fetched, peak = (result[key] for key in ("median_seconds", "megabytes_fetched", "peak_megabytes_on_disk"))
-    for who in ("dreamboot", *PEERS):
+    for who in dict.fromkeys(name.split()[0] for name in fetched):
         times = [f"{median[f'{who} {kind}']}" for kind in ("cold", "warm")]
         if who == "dreamboot":
             times = [f"{text} ({median[f'dreamboot {kind} unchecked']} less the check)"
