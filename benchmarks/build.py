@@ -1,6 +1,6 @@
 """Build time against plain `uv pip install` and plain `pip install` of the same set, interleaved; medians and ratios.
 
-python benchmarks/build.py --dreamboot "python3 installer/bootstrap.py" [--rounds 3] [--peers uv] [--folder DIR] [--markdown]
+python benchmarks/build.py --dreamboot "python3 installer/bootstrap.py" --rounds 3 [--peers uv] [--folder DIR]
 
 Cold: empty caches. Warm: a second environment with filled caches; ours takes the first one's lock, the others get exact
 versions. Ours is told twice: whole, and less its check (every file, imports, one training step), which the others do
