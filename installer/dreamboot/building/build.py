@@ -8,6 +8,7 @@ from typing import FrozenSet, Iterator
 
 from dreamboot.building import generations, journal, space
 from dreamboot.building.exclusive import only_builder
+from dreamboot.building.intact import intact
 from dreamboot.building.layout import EnvironmentLayout, GenerationLayout, Layout
 from dreamboot.building.order import Order, Site
 from dreamboot.building.steps import steps
@@ -151,6 +152,8 @@ def is_current(host: Host, layout: Layout, order: Order) -> bool:
     number = generations.current_number(host, environment)
     if number is None or not generations.is_complete(host, environment, number):
         return False
+    if not intact(host, environment.generation(number)):
+        return False
     # Only looked at, not read: parsing it would take longer than everything else here.
     lock = host.read_text(environment.generation(number).pylock) or ""
     return lock.lstrip().startswith(("lock-version", "#")) and _same(host, environment.generation(number), order)
@@ -186,7 +189,8 @@ def _generation_to_build(host: Host, environment: EnvironmentLayout, order: Orde
     if known and known[-1] != current:
         newest = environment.generation(known[-1])
         complete = generations.is_complete(host, environment, newest.number)
-        if _same(host, newest, order) and not (order.again and complete):
+        good = not order.again and intact(host, newest)
+        if _same(host, newest, order) and (good or not complete):
             for name in host.list_dir(newest.path):
                 if name.startswith("."):
                     host.remove(newest.path / name)  # what a kill left of a file that was being written

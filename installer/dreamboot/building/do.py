@@ -12,6 +12,7 @@ from dreamboot.building import (
     constraints,
     generations,
     install,
+    intact,
     known_locks,
     local_pages,
     lock,
@@ -184,6 +185,7 @@ def _do_verify(site: Site) -> Iterator[Event]:
     found, seconds = _side_by_side(site, variables)
     found["training_step_seconds"] = None if seconds is None else round(seconds, 1)
     site.host.write_text(site.generation.path / "verified.json", json.dumps(to_json(found), indent=1) + "\n")
+    intact.note(site.host, site.generation, folder)
     versions = ", ".join(f"{name} {found['imports'][name]}" for name in found["imports"] if name != "PIL")
     step = "" if seconds is None else f"; one training step in {seconds:.0f} s"
     yield Event(kind=EventKind.FINISHED, stage="verify", message=versions + step)

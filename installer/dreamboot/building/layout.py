@@ -128,6 +128,11 @@ class GenerationLayout:
         return self.path / "journal.jsonl"
 
     @property
+    def contents(self) -> Path:
+        """What lay in its folder of packages when it was verified."""
+        return self.path / "contents.txt"
+
+    @property
     def accelerate(self) -> Path:
         """accelerate's configuration for this machine."""
         return self.path / "accelerate.yaml"
