@@ -14,18 +14,18 @@ from dreamboot_trainer.interrupts import STOP_ON_EOF
 
 ROOT = Path(__file__).resolve().parents[3]
 LISTENS = """
-import signal, time
+import time
 from dreamboot_trainer.interrupts import Interrupts
 interrupts = Interrupts()
 with interrupts.listening():
     print("listening", flush=True)
     try:
-        while not interrupts.requested:
-            time.sleep(0.01)
-        print("requested", flush=True)
-        for _ in range(2):
-            signal.pause()
-            print("goes on", flush=True)
+        for word in ("requested", "goes on", "never"):
+            # No signal.pause(): one that comes just before it would be waited for for ever.
+            while not interrupts.requested:
+                time.sleep(0.01)
+            interrupts.requested = False
+            print(word, flush=True)
     except KeyboardInterrupt:
         print("ended", flush=True)
 """
