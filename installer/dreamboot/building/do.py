@@ -108,7 +108,7 @@ def _do_fetch(site: Site) -> Iterator[Event]:
         site.unpacker.begin(site, installed)
     yield from _fetch_anywhere(site, missing)
     site.unpacker.finish(site)
-    yield Event(kind=EventKind.FINISHED, stage="fetch", message="all files match the lock")
+    yield Event(kind=EventKind.FINISHED, stage="fetch", message="everything is here")
 
 
 def _fetch_anywhere(site: Site, files: List[lock.LockedFile]) -> Iterator[Event]:

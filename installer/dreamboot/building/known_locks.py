@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -58,7 +59,8 @@ def keep(site: Site) -> None:
 
 def forget(site: Site) -> None:
     """Resolve anew the next time: a file of this lock can't be had."""
-    site.host.remove(_place(site))
+    with contextlib.suppress(OSError):
+        site.host.remove(_place(site))
 
 
 def forget_old(host: Host, layout: Layout) -> None:

@@ -102,4 +102,6 @@ def _write(site: Site, folder: Path, place: Path, torch: LockedFile) -> None:
     for name, found in links.items():
         if name:
             page = f"<!DOCTYPE html><html><body>{''.join(found)}</body></html>\n"
-            site.host.write_text(place / name / "index.html", page)
+            # Not made durable, as other files are: there may be thousands, and they are gone in a second.
+            (place / name).mkdir(parents=True)
+            (place / name / "index.html").write_text(page, encoding="utf-8")
