@@ -42,6 +42,7 @@ class Bench:
     tool: Path
     python: str
     wanted: Path
+    sources: list[str]
     seconds: dict[str, list[float]] = field(default_factory=dict)
     loads: list[float] = field(default_factory=list)
 
@@ -92,7 +93,9 @@ def prepare(options: argparse.Namespace, folder: Path) -> Bench:
     wanted = folder / "set.txt"
     wanted.write_text("".join(f"{name}=={version}\n" for name, version in locked(lock)))
     shutil.rmtree(tool / "cache" / "uv", ignore_errors=True)
-    return Bench(dreamboot=words, uv=options.uv, tool=tool, python=plan["python_path"], wanted=wanted)
+    return Bench(
+        dreamboot=words, uv=options.uv, tool=tool, python=plan["python_path"], wanted=wanted, sources=configured()
+    )
 
 
 def locked(text: str) -> list[tuple[str, str]]:
@@ -127,7 +130,7 @@ def by_uv(bench: Bench, place: Path, kind: str, variables: dict[str, str]) -> fl
     begun = time.monotonic()
     run([bench.uv, "venv", "--python", bench.python, "--quiet", str(inside)], variables)
     target = ["--python", str(inside / "bin" / "python")]
-    run([bench.uv, "pip", "install", "--quiet", *target, *configured(), "-r", str(bench.wanted)], variables)
+    run([bench.uv, "pip", "install", "--quiet", *target, *bench.sources, "-r", str(bench.wanted)], variables)
     return time.monotonic() - begun
 
 
