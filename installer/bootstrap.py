@@ -215,7 +215,10 @@ def build_tool(home, folder, requirements):
             str(error),
             "Name another one: {0} --home FOLDER".format(words_typed()),
         )
-    sys.stderr.write("Preparing dreamboot's own environment (once; about 30 MB of downloads) ...\n")
+    where = "about 30 MB of downloads"
+    if "--offline" in sys.argv:
+        where = "from the bundle" if os.environ.get("DREAMBOOT_BUNDLE") else "from folders on this machine alone"
+    sys.stderr.write("Preparing dreamboot's own environment (once; {0}) ...\n".format(where))
     sys.stderr.flush()
     try:
         create_venv(beside)
@@ -327,7 +330,15 @@ def install(folder, requirements):
     inside = os.path.exists(os.path.join(os.path.dirname(python), "pip.exe" if os.name == "nt" else "pip"))
     command = [python, "-m", "pip"] if inside else [sys.executable, "-m", "pip", "--python", python]
     command += ["--disable-pip-version-check", "install", "--quiet", "--no-input", "--only-binary", ":all:"]
-    code, output = call(command + requirements)
+    offline = "--offline" in sys.argv
+    code, output = call(command + (["--no-index"] if offline else []) + requirements)
+    if code != 0 and offline:
+        raise Failure(
+            "dreamboot's own packages are not on this machine, and --offline forbids to fetch them.",
+            last_lines(output, 4),
+            "Run it once with the network, or take a bundle (dreamboot bundle -o FOLDER, where there is one): "
+            "{0} --offline FOLDER up".format(words_typed()),
+        )
     if code != 0:
         raise Failure(
             "dreamboot's own packages could not be installed.",

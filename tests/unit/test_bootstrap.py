@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,14 @@ def test_the_missing_command_is_as_this_person_has_to_type_it(
     (lists / "deb.example_main_binary-amd64_Packages.lz4").write_text("")
     assert bootstrap.with_lists(wanted, str(lists)) == wanted
     assert bootstrap.with_lists("dnf install -y python3-pip", str(lists)) == "dnf install -y python3-pip"
+
+
+def test_offline_fetches_nothing_for_the_tool_itself(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(BOOTSTRAP), "--home", str(tmp_path / "home"), "detect", "--offline"],
+        env={**os.environ, "PIP_CONFIG_FILE": os.devnull}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "downloads" not in done.stderr and "Traceback" not in done.stderr
+    assert "--offline forbids" in done.stderr and "bundle" in done.stderr
+    assert not list((tmp_path / "home").rglob("complete"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -158,6 +159,25 @@ def named(problem: Problem, log: bytes) -> Problem:
 
     causes = explain(log)
     return causes[0].problem if causes else problem
+
+
+def require_settings(context: Context, plan: Plan, settings: Sequence[str]) -> None:
+    """Refuse settings that the trainer's schema does not know, before an environment is built for them.
+
+    The schema needs nothing but a Python: the plan's, or our own where that one has yet to be fetched. One that is too
+    old for it says nothing here; the run's own check follows in any case.
+    """
+    if not settings:
+        return
+    variables = trainer.trainer_environment(context.host, trainer.trainer_source().parent, plan)
+    variables["PYTHONDONTWRITEBYTECODE"] = "1"
+    command = [plan.python_path or sys.executable, "-m", trainer.PACKAGE, "resolve", "--json"]
+    for setting in settings:
+        command += ["--set", setting]
+    done = context.host.run(command, env=variables, timeout=CHECK_SECONDS)
+    problem = None if done.ok else _problem_in(done.stdout)
+    if problem is not None:
+        raise DreambootError(problem)
 
 
 def write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> None:

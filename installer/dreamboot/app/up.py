@@ -14,7 +14,7 @@ from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
 from dreamboot.app.expectation import peak_memory, steps_for, training_time
 from dreamboot.app.next_source import from_next_source
-from dreamboot.app.train import Run, finished_report, run_training
+from dreamboot.app.train import Run, finished_report, require_settings, run_training
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
 from dreamboot.building.layout import Layout
@@ -57,6 +57,7 @@ def up(
     require_subject(context, subject)
     require_model(context, subject)
     machine, plan = yield from decide(context, wish)
+    require_settings(context, plan, subject.settings)
     order = order_for(context, plan, name, wish=wish, bandwidth=bandwidth)
     layout = Layout(home=context.home)
     photos = len(photo_names.among(context.host.list_dir(subject.photos))) if subject.photos else 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from dreamboot.app.context import Context
+from dreamboot.app.train import require_settings
 from dreamboot.app.up import Subject, base_model, require_model, require_subject, run_settings
 from dreamboot.host import current
 from dreamboot.model import DreambootError, Plan, Preset, SourceKind, TorchBuild
@@ -46,3 +49,16 @@ def test_a_planned_lora_is_trained_as_one(tmp_path):
     settings = run_settings(Subject(photos=tmp_path, class_noun="owl", model="m", settings=("seed=3",)), plan)
     assert {"method=lora", "optimizer=adamw8bit", "class_prompt=a photo of an owl"} <= set(settings)
     assert settings[-1] == "seed=3"
+
+
+def test_a_misspelt_setting_is_said_before_anything_is_built(context):
+    plan = Plan(python="3.11", torch=TORCH, python_path=sys.executable)
+    with pytest.raises(DreambootError) as caught:
+        require_settings(context, plan, ("seed=3", "lerning_rate=1e-6"))
+    assert caught.value.problem.id == "config-unknown-key"
+    assert "learning_rate" in caught.value.problem.hint
+
+
+@pytest.mark.parametrize("python", [sys.executable, ""])
+def test_settings_of_the_schema_pass(context, python):
+    require_settings(context, Plan(python="3.11", torch=TORCH, python_path=python), ("learning_rate=1e-6",))
