@@ -128,6 +128,13 @@ def test_no_volume_is_said_before_anything_is_trained(engine, image):
     assert "-v dreamboot:/data" in problem(done)["hint"]
 
 
+def test_a_volume_that_another_user_began_is_said(engine, image, volume):
+    run(engine, image, "build", "--yes", options=(*SAFE, *mounted(volume)))
+    done = run(engine, image, "up", "--yes", "--json", options=(*SAFE, *mounted(volume)), user="4712:4712", check=False)
+    assert (done.returncode, problem(done)["id"]) == (1, "volume-not-writable")
+    assert "/data/" in problem(done)["what"]
+
+
 def test_a_named_volume_suits_any_user(engine, image):
     for number, user in enumerate(("4711:4711", "1234567:0")):
         run(engine, image, "build", "--yes", options=(*SAFE, "-v", f"home-{number}:/data"), user=user)

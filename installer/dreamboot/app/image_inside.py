@@ -33,6 +33,8 @@ from dreamboot.values import canonical, from_json, value
 
 # The tags that are published: docker-bake.hcl has a target for each.
 PUBLISHED = ("cpu", "cu126", "cu130", "cu132", "rocm")
+# Folders that a container makes on its volume.
+MADE = ("cache", "envs", "runs")
 VENDORS = {"cuda": Vendor.NVIDIA, "rocm": Vendor.AMD}
 GPU_OPTIONS = {
     "cuda": "--gpus all",
@@ -184,11 +186,14 @@ def require_volume(context: Context, image: Image) -> None:
     DREAMBOOT_EPHEMERAL=1 says that they may vanish. Raises `DreambootError`.
     """
     host, home = context.host, context.home
-    if not host.writable(home):
+    # What another user's container made on the same volume is that user's.
+    places = (home, *(place for place in (home / name for name in MADE) if host.exists(place)))
+    closed = next((place for place in places if not host.writable(place)), None)
+    if closed is not None:
         raise DreambootError(
             Problem(
                 id="volume-not-writable",
-                what=f"{home} can't be written by this container's user.",
+                what=f"{closed} can't be written by this container's user.",
                 cause="No volume is mounted there and the root is read-only, or the volume belongs to another uid.",
                 hint=f"docker run -v dreamboot:{home} … {image.tag}   (a folder of yours: add --user "
                 '"$(id -u):$(id -g)")',
