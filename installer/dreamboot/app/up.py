@@ -63,11 +63,12 @@ def up(
     photos = len(photo_names.among(context.host.list_dir(subject.photos))) if subject.photos else 0
     settings = run_settings(subject, plan, photos)
     folder = run_folder(layout, subject, settings)
+    overview = summary_lines(machine, plan, subject, settings, folder)
     if context.dry_run:
         todo = (*map(describe, steps(plan, order.requirements)), f"train: in {folder}")
-        yield Report(command="up", data={"schema": 1, "plan": to_json(plan), "steps": list(todo)}, messages=todo)
+        asked = {"schema": 1, "plan": to_json(plan), "steps": list(todo), "summary": overview}
+        yield Report(command="up", data=asked, messages=(*overview, "", *todo))
         return
-    overview = summary_lines(machine, plan, subject, settings, folder)
     if context.interactive and not context.confirm("\n".join((*overview, "Start?")), default=True):
         yield declined("up")
         return

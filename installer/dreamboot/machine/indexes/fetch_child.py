@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import sys
 import threading
@@ -52,7 +53,18 @@ def ask(page: Dict[str, str], request: Dict[str, Any]) -> Dict[str, Any]:
     except urllib.error.HTTPError as error:
         return _told(url, error.code, f"HTTP {error.code}")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return _told(url, 0, str(getattr(error, "reason", "") or error) or type(error).__name__)
+        return _told(url, 0, _in_words(getattr(error, "reason", "") or error))
+
+
+def _in_words(reason: object) -> str:
+    """Why there was no answer, for people; the system's own words where they are words."""
+    known = {
+        socket.gaierror: "its name was not found",
+        socket.timeout: "no answer in time",
+        ConnectionRefusedError: "the connection was refused",
+    }
+    said = next((text for kind, text in known.items() if isinstance(reason, kind)), "")
+    return said or getattr(reason, "strerror", "") or str(reason) or type(reason).__name__
 
 
 def _request(url: str, method: str) -> urllib.request.Request:

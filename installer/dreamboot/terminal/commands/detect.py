@@ -49,7 +49,7 @@ def sections(machine: Fields) -> List[Tuple[str, List[Line]]]:
         ("GPU", _gpus(machine)),
         ("Driver", _plain([_driver(driver) for driver in machine["drivers"]])),
         ("Python", _pythons(machine["pythons"])),
-        ("Disk", [_disk(disk) for disk in machine["disks"]]),
+        ("Disk", _disks(machine["disks"])),
         ("Packages", _packages(machine)),
         ("Containers", _plain([_engine(engine) for engine in machine["engines"]])),
         ("Environment", _plain([f"{name}={text}" for name, text in machine["environment"].items()])),
@@ -156,11 +156,18 @@ def _pythons(pythons: List[Fields]) -> List[Line]:
     return lines
 
 
-def _disk(disk: Fields) -> Line:
-    note = "" if disk["writable"] else ", not writable"
-    place = f" {disk['path']}" if disk["path"] else ""
-    line = f"{disk['purpose']:5} {gib(disk['free_mib'])} free of {gib(disk['total_mib'])}{place}{note}"
-    return line, "" if disk["writable"] else "yellow"
+def _disks(disks: List[Fields]) -> List[Line]:
+    """A line per room that is shared, then the paths in it."""
+    rooms: Dict[Tuple[str, str], List[Fields]] = {}
+    for disk in disks:
+        rooms.setdefault((gib(disk["free_mib"]), gib(disk["total_mib"])), []).append(disk)
+    lines: List[Line] = []
+    for (free, total), inside in rooms.items():
+        lines.append((f"{free} free of {total}", ""))
+        for disk in inside:
+            note = "" if disk["writable"] else ", not writable"
+            lines.append((f"  {disk['purpose']:5} {disk['path']}{note}", "" if disk["writable"] else "yellow"))
+    return lines
 
 
 def _packages(machine: Fields) -> List[Line]:

@@ -72,6 +72,11 @@ def _table(environments: Any) -> Any:
     table = Table("environment", "generation", "torch", "state", box=None)
     for environment in environments:
         for entry in environment["generations"]:
-            state = "in use" if entry["current"] else ("complete" if entry["complete"] else "unfinished")
-            table.add_row(environment["name"], str(entry["number"]), entry["torch"], state)
+            table.add_row(environment["name"], str(entry["number"]), entry["torch"], _state(environment["name"], entry))
     return table
+
+
+def _state(name: str, entry: Any) -> str:
+    if entry["current"]:
+        return "in use"
+    return "complete" if entry["complete"] else f"unfinished; dreamboot build --env {name} goes on"
