@@ -43,7 +43,7 @@ def doctor(context: Context, asked: Examination) -> Iterator[Union[Event, Report
     facts, findings = _diagnose(context, target, asked)
     fixed: List[Dict[str, Any]] = []
     if asked.fix:
-        fixed = yield from _fix(context, asked, target, findings)
+        fixed = yield from _fix(context, asked, facts, findings)
         if not context.dry_run:
             facts, findings = _diagnose(context, target_of(context, asked), asked)
             fixed = [{**entry, "proven": _green(entry["id"], findings)} for entry in fixed]
@@ -153,12 +153,15 @@ def _deep(context: Context, facts: Facts, findings: Sequence[Finding]) -> Genera
 
 
 def _fix(
-    context: Context, asked: Examination, target: Target, findings: Sequence[Finding]
+    context: Context, asked: Examination, facts: Facts, findings: Sequence[Finding]
 ) -> Generator[Event, None, List[Dict[str, Any]]]:
     """Show, ask, snapshot, act. What is not automatic is only shown."""
+    from dreamboot.app.doctor_torch import concrete, take_torch
     from dreamboot.doctor import repair
+    from dreamboot.doctor.check import TORCH
 
-    steps = repair.steps_of(findings, target)
+    target = facts.target
+    steps, torch = yield from concrete(context, facts, repair.steps_of(findings, target))
     if not steps:
         return []
     for finding, step in steps:
@@ -168,10 +171,13 @@ def _fix(
             message=f"{finding.id}: {step.command}   ({step.changes})",
             data={"important": True},
         )
-    if not context.dry_run and not context.confirm(f"Take these {len(steps)} steps in {target.prefix}?"):
-        return [{"id": finding.id, "command": step.command, "done": False} for finding, step in steps]
-    if context.dry_run:
-        return [{"id": finding.id, "command": step.command, "done": False} for finding, step in steps]
+    shown = [
+        {"id": finding.id, "command": step.command, "changes": step.changes, "done": False} for finding, step in steps
+    ]
+    if context.dry_run or not any(step.automatic for _, step in steps):
+        return shown
+    if not context.confirm(f"Take these {len(steps)} steps in {target.prefix}?"):
+        return shown
     snapshot = repair.take_snapshot(context.host, context.home, target)
     yield Event(kind=EventKind.LINE, stage="fix", message=f"kept as it was: {snapshot}", data={"important": True})
     done = []
@@ -179,12 +185,19 @@ def _fix(
     while steps and rounds < repair.ROUNDS:
         rounds += 1
         for finding, step in steps:
-            failed = yield from repair.take(context.host, target, step, snapshot, offline=context.offline)
+            if torch is not None and step.arguments == (TORCH,):
+                failed = yield from take_torch(context, target, torch)
+            elif step.automatic:
+                failed = yield from repair.take(context.host, target, step, snapshot, offline=context.offline)
+            else:
+                failed = step.changes
             done.append({"id": finding.id, "command": step.command, "done": not failed, "failed": failed})
         taken = {entry["command"] for entry in done}
-        _, findings = _diagnose(context, target_of(context, asked), asked)
+        facts, findings = _diagnose(context, target_of(context, asked), asked)
+        target = facts.target
         # what was hidden behind the first cause shows itself now
-        steps = [(finding, step) for finding, step in repair.steps_of(findings, target) if step.command not in taken]
+        steps, torch = yield from concrete(context, facts, repair.steps_of(findings, target))
+        steps = [(finding, step) for finding, step in steps if step.command not in taken]
     return done
 
 

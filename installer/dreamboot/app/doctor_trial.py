@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Sequence, Tuple
 
 from dreamboot import catalog
@@ -30,14 +31,15 @@ def try_training(context: Context, facts: Facts, findings: Sequence[Finding]) ->
     layout = Layout(home=context.home)
     code = str(trainer.place_trainer(context.host, layout))
     variables = {**context.host.environ, "PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1"}
-    folder = layout.runs / ".doctor-trial"
+    # A folder of its own: two doctors may be at work.
+    folder = layout.runs / f".doctor-trial-{os.getpid()}"
     done = run_step(context.host, facts.target.python, folder, variables)
     if done.ok:
         evidence = f"one step of the demo model, with all that belongs to a run, in {done.seconds:.0f} s"
         return Finding(id=NAME, area=AREA, status=Status.OK, evidence=evidence)
     again = FixStep(
-        command=f"dreamboot doctor --python {facts.target.python} --deep --debug",
-        changes="nothing: tries the step again and shows all that it prints",
+        command=f"dreamboot doctor --python {facts.target.python} --deep --report doctor.zip",
+        changes="nothing: tries the step again, and writes findings and facts for whoever helps you",
     )
     return failed(NAME, AREA, "One training step of the demo model fails.", done, SECONDS, again)
 

@@ -118,11 +118,23 @@ def rewrite(path: str, content: str, why: str) -> FixStep:
     return FixStep(command=f"edit {path}", changes=why, automatic=True, arguments=("write", path, content))
 
 
+# The action "another torch": which one is decided by the planner when `--fix` takes it.
+TORCH = "torch"
+
+
 def torch_steps(facts: Facts, tag: str) -> Tuple[FixStep, ...]:
-    """How torch is replaced by another build: from the PyTorch index of that tag. Left to the user: gigabytes."""
+    """How torch is replaced by another build: by the planner's choice for this machine, or by hand from that tag."""
     python = facts.target.python or "python"
-    command = f"uv pip install --python {python} --reinstall torch torchvision --torch-backend {tag}"
     return (
-        manual(command, f"replaces torch by the {tag} build (2 to 3 GB to download)"),
+        FixStep(
+            command=f"dreamboot doctor --python {python} --fix",
+            changes="replaces torch by the build that fits this machine (up to 3 GB to download)",
+            automatic=True,
+            arguments=(TORCH,),
+        ),
+        manual(
+            f"uv pip install --python {python} --reinstall torch torchvision --torch-backend {tag}",
+            f"the same by hand: the {tag} build of PyTorch's own index",
+        ),
         manual("dreamboot plan", "nothing: shows the build that fits this machine, and why"),
     )

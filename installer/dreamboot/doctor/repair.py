@@ -18,16 +18,17 @@ from dreamboot.model import DreambootError, Event, EventKind, Finding, FixStep, 
 
 # Causes hide causes: after the first repair the next may show itself; more rounds than this would be going in circles.
 ROUNDS = 3
+Steps = List[Tuple[Finding, FixStep]]
 MENDED = (Status.ERROR, Status.WARNING, Status.CRASHED)
 
 
-def steps_of(findings: Sequence[Finding], target: Target) -> List[Tuple[Finding, FixStep]]:
+def steps_of(findings: Sequence[Finding], target: Target) -> Steps:
     """The automatic steps of what is wrong, each command once, worst findings first.
 
     None for a Python that belongs to the operating system: its packages are the system's to change.
     """
     seen = set()
-    found: List[Tuple[Finding, FixStep]] = []
+    found: Steps = []
     if target.externally_managed:
         return found
     for finding in findings:
@@ -96,7 +97,7 @@ def take(
     action, arguments = step.arguments[0], step.arguments[1:]
     try:
         if action in ("install", "reinstall", "uninstall"):
-            for line in host.stream(_uv(host, target, action, arguments, offline=offline), env=_variables(host)):
+            for line in host.stream(_uv(host, target, action, arguments, offline=offline), env=variables_of(host)):
                 yield Event(kind=EventKind.LINE, stage="fix", message=line)
         elif action == "remove":
             for path in arguments:
@@ -143,7 +144,7 @@ def _sources(host: Host) -> List[str]:
     return [*found, *(["--no-index"] if raw.no_index else [])]
 
 
-def _variables(host: Host) -> Dict[str, str]:
+def variables_of(host: Host) -> Dict[str, str]:
     """This process's own, with the certificate that pip is configured to trust."""
     from dreamboot.machine import index
 

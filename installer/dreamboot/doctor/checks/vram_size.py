@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dreamboot import catalog
 from dreamboot.doctor.check import Case, Check, Outcome, info, manual, ok, warning
 from dreamboot.doctor.facts.values import Facts
 from dreamboot.model import Gpu, Machine, Status, Vendor
@@ -13,17 +14,24 @@ def applies(facts: Facts) -> bool:
 
 
 def run(facts: Facts) -> Outcome:
-    """Of the largest GPU: below 5 GiB nothing fits, below 11 only LoRA."""
-    best = max((gpu.vram_total_mib or 0, gpu.name) for gpu in facts.machine.gpus)
-    if best[0] < 5_000:
+    """Of the largest GPU, against the smallest peaks of SD 1.5 that the planner knows."""
+    has, name = max((gpu.vram_total_mib or 0, gpu.name) for gpu in facts.machine.gpus)
+    if has < _peak("lora"):
         return warning(
             "This GPU is too small for training.",
-            f"{best[1]} has {best[0]} MiB; LoRA of SD 1.5 wants about 6 GiB.",
+            f"{name} has {has} MiB; LoRA of SD 1.5 takes {_peak('lora')} MiB at least.",
             manual("dreamboot plan --method lora", "nothing: shows what fits, if anything"),
         )
-    if best[0] < 11_000:
-        return info(f"{best[1]} has {best[0]} MiB: LoRA of SD 1.5 fits, full DreamBooth (12 GiB) does not")
-    return ok(f"{best[1]} has {best[0]} MiB")
+    if has < _peak("full"):
+        return info(f"{name} has {has} MiB: LoRA of SD 1.5 fits, full DreamBooth ({_peak('full')} MiB) does not")
+    return ok(f"{name} has {has} MiB")
+
+
+def _peak(method: str) -> int:
+    """MiB of the leanest recipe."""
+    rows = catalog.load().table("memory")
+    peak: int = min(row.peak_mib for row in rows if (row.family, row.method) == ("sd1", method))
+    return peak
 
 
 def _facts(size: int) -> Facts:
@@ -40,6 +48,7 @@ CHECK = Check(
     examples=(
         Case(facts=_facts(24_000), expect=Status.OK),
         Case(facts=_facts(8_192), expect=Status.INFO),
-        Case(facts=_facts(4_096), expect=Status.WARNING),
+        Case(facts=_facts(4_096), expect=Status.INFO),
+        Case(facts=_facts(2_048), expect=Status.WARNING),
     ),
 )

@@ -126,7 +126,7 @@ def headline(data: Dict[str, Any]) -> List[str]:
 
 
 def tally(data: Dict[str, Any]) -> str:
-    """ "0 errors, 1 warning; 41 checks in order, 12 do not apply." """
+    """ "0 errors, 1 warning; 41 checks found nothing wrong, 12 had nothing to look at here." """
     count: Dict[str, int] = {}
     for finding in data["findings"]:
         count[finding["status"]] = count.get(finding["status"], 0) + 1
@@ -135,7 +135,7 @@ def tally(data: Dict[str, Any]) -> str:
     told = f"{bad} error{'' if bad == 1 else 's'}, {doubts} warning{'' if doubts == 1 else 's'}"
     skipped = f", {count['skipped']} skipped (they need what failed)" if count.get("skipped") else ""
     good = count.get("ok", 0) + count.get("info", 0)
-    return f"{told}; {good} checks in order{skipped}, {count.get('omitted', 0)} do not apply."
+    return f"{told}; {good} checks found nothing wrong{skipped}, {count.get('omitted', 0)} had nothing to look at here."
 
 
 def markdown(data: Dict[str, Any]) -> str:

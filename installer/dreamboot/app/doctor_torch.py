@@ -1,0 +1,154 @@
+"""A wrong torch is replaced by the build that the planner chooses for this machine: anew, or in place by uv."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Generator, List, Optional, Sequence, Tuple
+
+from dreamboot.app.context import Context
+from dreamboot.app.environment import machine_with_sources, order_for, with_patches
+from dreamboot.building import generations
+from dreamboot.building.layout import Layout
+from dreamboot.doctor.check import TORCH
+from dreamboot.doctor.facts.values import Facts, Target
+from dreamboot.doctor.repair import Steps, variables_of
+from dreamboot.host.base import ProgramFailed
+from dreamboot.model import DreambootError, Event, EventKind, Finding, FixStep, Plan, Python, Refusal, SourceKind, Wish
+from dreamboot.values import value
+
+# Compiled for one torch, and installed with it where its source has them.
+PARTNERS = ("torchvision", "torchaudio")
+
+
+@value
+class Replacement:
+    """How torch is to be replaced. `environment`: ours of that name, "" for a foreign one; `refused`: why not."""
+
+    plan: Optional[Plan] = None
+    environment: str = ""
+    requirements: Tuple[str, ...] = ()
+    refused: str = ""
+
+    def step(self, target: Target) -> FixStep:
+        """As it is shown. Automatic only where there is a build to take."""
+        if self.plan is None:
+            return FixStep(command="dreamboot plan", changes=f"nothing; torch stays as it is: {self.refused}")
+        source = f"torch {self.plan.torch.local_version} from {self.plan.torch.source.value}"
+        if self.environment:
+            return FixStep(
+                command=f"dreamboot build --env {self.environment}",
+                changes=f"builds a new generation with {source}; dreamboot env rollback {self.environment} goes back",
+                automatic=True,
+                arguments=(TORCH,),
+            )
+        return FixStep(
+            command=f"uv pip install --python {target.python} --reinstall-package torch {' '.join(self.requirements)}",
+            changes=f"replaces torch by the build for this machine: {source}",
+            automatic=True,
+            arguments=(TORCH,),
+        )
+
+
+def concrete(
+    context: Context, facts: Facts, steps: Steps
+) -> Generator[Event, None, Tuple[Steps, Optional[Replacement]]]:
+    """The steps with what "another torch" means here. Plans only where a step asks for it: that asks the network."""
+    if not any(step.arguments[:1] == (TORCH,) for _, step in steps):
+        return steps, None
+    yield Event(kind=EventKind.STARTED, stage="plan", message="which torch fits this machine")
+    replacement = replacement_for(context, facts)
+    yield Event(kind=EventKind.FINISHED, stage="plan")
+    found: List[Tuple[Finding, FixStep]] = []
+    for finding, step in steps:
+        taken = replacement.step(facts.target) if step.arguments[:1] == (TORCH,) else step
+        if taken.command not in [one.command for _, one in found]:
+            found.append((finding, taken))
+    return found, replacement
+
+
+def replacement_for(context: Context, facts: Facts) -> Replacement:
+    """The plan of this machine for the environment's own Python; the same release where a build of it fits."""
+    from dreamboot import catalog, planning
+
+    target, torch = facts.target, facts.torch
+    own = environment_of(context, target)
+    machine = machine_with_sources(context)
+    if not own:
+        machine = replace(machine, pythons=(Python(path=target.python, version=target.version),))
+    # The same release first: what else is installed was made for it. Ours is planned as a whole.
+    wishes = [Wish(pins=(f"torch=={torch.release}",)), Wish()] if torch is not None and not own else [Wish()]
+    decisions = [planning.plan(machine, wish, catalog.load()) for wish in wishes]
+    plan = next((one for one in decisions if isinstance(one, Plan) and _helps(one, facts)), None)
+    if plan is None:
+        last = decisions[-1]
+        why = f"{last.problem.what} {last.problem.cause}" if isinstance(last, Refusal) else _no_better(last)
+        return Replacement(refused=why)
+    plan = with_patches(context, machine, plan)
+    return Replacement(plan=plan, environment=own, requirements=() if own else requirements(plan, facts))
+
+
+def _helps(plan: Plan, facts: Facts) -> bool:
+    """Another build than the one that is there."""
+    return facts.torch is None or plan.torch.local_version != facts.torch.version
+
+
+def _no_better(plan: Plan) -> str:
+    return f"torch {plan.torch.local_version} is the plan for this machine. " + " ".join(plan.warnings)
+
+
+def requirements(plan: Plan, facts: Facts) -> Tuple[str, ...]:
+    """torch with its local version, so that no other build can take its place, and the partners that are installed."""
+    from dreamboot import catalog
+
+    found = [f"torch=={plan.torch.local_version}"]
+    row = catalog.load().release(plan.torch.version)
+    if row is None or plan.torch.source not in (SourceKind.PYTORCH_INDEX, SourceKind.DEFAULT_INDEX):
+        return tuple(found)
+    local = f"+{plan.torch.tag}" if plan.torch.source is SourceKind.PYTORCH_INDEX else ""
+    for name, release in zip(PARTNERS, (row.torchvision, row.torchaudio)):
+        if release and facts.version(name):
+            found.append(f"{name}=={release}{local}")
+    return tuple(found)
+
+
+def environment_of(context: Context, target: Target) -> str:
+    """The name of our environment whose generation in use `target` is; "" for every other Python."""
+    layout = Layout(home=context.home)
+    for name in context.host.list_dir(layout.environments):
+        used = generations.in_use(context.host, layout, name)
+        if used is not None and Path(used.path) in Path(target.prefix).parents:
+            return name
+    return ""
+
+
+def take_torch(context: Context, target: Target, chosen: Replacement) -> Generator[Event, None, str]:
+    """Replace it; returns why that failed, "" when it did not. A failed build leaves the generation in use."""
+    assert chosen.plan is not None  # noqa: S101 - only automatic steps are taken
+    order = order_for(context, chosen.plan, chosen.environment)
+    try:
+        if chosen.environment:
+            from dreamboot.building.build import build
+
+            again = replace(order, again=True, elsewhere=context.assume is not None)
+            yield from build(context.host, Layout(home=context.home), again)
+            return ""
+        for line in context.host.stream(_uv(target, chosen, order.sources, offline=context.offline),
+                                        env={**variables_of(context.host), **order.secrets}):  # fmt: skip
+            yield Event(kind=EventKind.LINE, stage="fix", message=line)
+    except ProgramFailed as failed:
+        return "; ".join(failed.tail[-3:])
+    except DreambootError as failed:
+        return f"{failed.problem.what} {failed.problem.cause}"
+    return ""
+
+
+def _uv(target: Target, chosen: Replacement, sources: Sequence[str], *, offline: bool) -> List[str]:
+    from dreamboot.building.uv import uv_binary
+
+    names = [text.partition("==")[0] for text in chosen.requirements]
+    return [
+        uv_binary(), "pip", "install", "--python", target.python, "--only-binary", ":all:",
+        *(word for name in names for word in ("--reinstall-package", name)), *sources,
+        *(("--offline",) if offline else ()), *chosen.requirements,
+    ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""`doctor --fix` replaces a torch that is wrong for the machine by the planner's choice, and `--undo` takes it back."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Dict
+
+import pytest
+from world import Env, bad, torch_files, wheel
+
+pytestmark = pytest.mark.real
+
+_CPYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
+NAME = f"torch-2.11.0+cu126-{_CPYTHON}-{_CPYTHON}-manylinux_2_28_x86_64.whl"
+
+
+def content(folder: Path) -> Dict[str, str]:
+    """Every file but bytecode, which whoever imports leaves behind."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def with_gpu(small: Env) -> Env:
+    """The CPU build beside an RTX 3060; a folder of wheels that pip is configured with has the build for it."""
+    wheels = small.root / "own wheels"
+    built = wheel(wheels, "torch", "2.11.0+cu126", torch_files("2.11.0+cu126"))
+    built.rename(wheels / NAME)
+    small.environ["PIP_FIND_LINKS"] = wheels.as_uri()
+    small.stub("torch", "2.11.0+cpu")
+    small.gpu("NVIDIA GeForce RTX 3060", "8.6")
+    return small
+
+
+def test_torch_is_replaced_proven_and_brought_back(with_gpu):
+    before = content(with_gpu.site)
+    assert bad(with_gpu.doctor()) == {"torch-cpu-build": "error"}
+    fixed = with_gpu.doctor("--fix", "--yes")
+    assert [(one["id"], one["done"], one["proven"]) for one in fixed["fixed"]] == [("torch-cpu-build", True, True)]
+    assert bad(fixed) == {}
+    assert fixed["python"]["torch"] == "2.11.0+cu126"
+    assert {name for name in content(with_gpu.site) if "torch-2.11.0+cpu" in name} == set()
+    with_gpu.doctor("--undo", "--yes")
+    assert content(with_gpu.site) == before
+
+
+def test_a_dry_run_shows_the_build_and_changes_nothing(with_gpu):
+    before = content(with_gpu.site)
+    (step,) = with_gpu.doctor("--fix", "--dry-run")["fixed"]
+    assert step["command"].endswith("--reinstall-package torch torch==2.11.0+cu126")
+    assert "find-links" in step["changes"] and step["done"] is False
+    assert content(with_gpu.site) == before
+
+
+def test_where_no_build_can_be_had_nothing_is_changed_and_the_reason_is_told(small):
+    small.stub("torch", "2.13.0+cpu")
+    small.gpu("NVIDIA GeForce GT 710", "3.5", driver="470.256.02")
+    before = content(small.site)
+    (step,) = small.doctor("--fix", "--yes")["fixed"]
+    assert (step["command"], step["done"], step["proven"]) == ("dreamboot plan", False, False)
+    assert "compute capability 3.5" in step["changes"]
+    assert content(small.site) == before
+    assert not (small.root / "dreamboot" / "snapshots").exists()
+
+
+def test_a_wheel_that_is_gone_changes_nothing(with_gpu):
+    """The folder names it when the plan is made; what lies there is no wheel."""
+    (with_gpu.root / "own wheels" / NAME).write_bytes(b"cut short")
+    before = content(with_gpu.site)
+    (step,) = with_gpu.doctor("--fix", "--yes")["fixed"]
+    assert (step["done"], step["proven"]) == (False, False)
+    assert step["failed"]
+    assert content(with_gpu.site) == before
