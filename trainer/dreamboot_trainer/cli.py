@@ -15,7 +15,7 @@ from typing import Any
 
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.lean import quiet
-from dreamboot_trainer.problems import Interrupted, Problem, TrainerError
+from dreamboot_trainer.problems import Interrupted, Problem, RepeatingError, TrainerError
 
 DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -34,14 +34,18 @@ def main(arguments: list[str]) -> int:
         return command(options)
     except TrainerError as error:
         _say_problems(error.problems, as_json=options.json)
-        return WRONG
+        return DONE if isinstance(error, RepeatingError) and _is_restarted() else WRONG
     except Interrupted as stop:
         print(f"Interrupted after step {stop.step}. The same command goes on from there.", file=sys.stderr)
-        # torch's elastic launcher starts whatever ends with another code again.
-        return DONE if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0" else INTERRUPTED
+        return DONE if _is_restarted() else INTERRUPTED
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _is_restarted() -> bool:
+    """Whether torch's elastic launcher starts again whatever ends with another code than 0."""
+    return os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from dreamboot_trainer import losses, noise, tracking
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batch, Batches
 from dreamboot_trainer.ema import Average
-from dreamboot_trainer.problems import Interrupted, TrainerError, mismatch
+from dreamboot_trainer.problems import Interrupted, RepeatingError, mismatch
 from dreamboot_trainer.trainable import Trainable
 
 
@@ -53,7 +53,7 @@ def train(
     """Optimizer steps first+1 .. max_train_steps.
 
     `after_step(n)` runs when n steps are done (samples); `save(n)` writes a checkpoint, at its interval, at the end,
-    and before Interrupted is raised. TrainerError on a loss that is not finite: nothing of that step is saved.
+    and before Interrupted is raised. RepeatingError on a loss that is not finite: nothing of that step is saved.
     """
     settings, events = context.config.training, context.events
     training.wrapped.train()
@@ -149,7 +149,7 @@ def _require_finite(context: Context, loss: float, step: int) -> None:
         hint = "--set mixed_precision=bf16 (or no)"
     elif step == 1:
         causes.insert(0, "the model's weights are damaged")
-    raise TrainerError(
+    raise RepeatingError(
         mismatch(
             "loss-not-finite",
             f"The loss of step {step} of {settings.max_train_steps} is {loss}; training stopped. "

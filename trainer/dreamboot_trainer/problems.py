@@ -44,6 +44,10 @@ class TrainerError(Exception):
         return self.problems[0]
 
 
+class RepeatingError(TrainerError):
+    """Every process raises it at the same step, and would again: to start them anew from a checkpoint is no help."""
+
+
 class Interrupted(Exception):  # noqa: N818 - honouring a signal is no error
     """SIGINT or SIGTERM was honoured: the state is saved, and the same command goes on from `step`."""
 

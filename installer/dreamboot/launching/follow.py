@@ -29,7 +29,7 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     """
     reader = EventReader(events)
     failure: Optional[Problem] = None
-    stopped = False
+    stopped = failed = False
     # Earlier calls wrote to the same file.
     before = log.stat().st_size if log.exists() else 0
     try:
@@ -37,6 +37,7 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
             ended = child.poll()
             for event in reader.new():
                 failure = event.problem or failure
+                failed = event.problem is not None
                 # Restarted processes go on after the word of those before them.
                 stopped = event.stage == STOP
                 yield event
@@ -63,7 +64,8 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     # An interrupt may reach the trainer and not us.
     if ended == int(ExitCode.INTERRUPTED) or (stopped and failure is None and killed is None):
         raise KeyboardInterrupt
-    if ended:
+    # What would fail again ends with 0 too, where it would be restarted: then its Problem is the last event.
+    if ended or failed:
         raise DreambootError(failure or killed or _unexplained(host, ended, log))
 
 

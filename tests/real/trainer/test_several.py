@@ -183,6 +183,22 @@ def test_with_restarts_it_goes_on_by_itself(inputs: Path, whole: Path, tmp_path:
     assert sum(r["event"] == "started" and r["stage"] == "train" for r in read_events(run / "events.jsonl")) == 2
 
 
+def test_a_loss_that_is_not_finite_is_not_tried_again(inputs: Path, tmp_path: Path) -> None:
+    """New processes would go on from the same checkpoint to the same loss."""
+    run = make_run(inputs, tmp_path / "run")
+    more = ("--set", "learning_rate=1e30", "--set", "max_grad_norm=0", "--set", "checkpointing_steps=1")
+    done = subprocess.run(
+        call(inputs, run, "--processes", "2", "--restarts", "2", *more),
+        capture_output=True, text=True, env=variables(), timeout=LIMIT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "The loss of step" in " ".join((done.stdout + done.stderr).split())
+    records = read_events(run / "events.jsonl")
+    assert sum(r["event"] == "started" and r["stage"] == "train" for r in records) == 1
+    assert [r["data"]["problem"]["id"] for r in records if r["event"] == "failed"] == ["loss-not-finite"]
+    assert (run / "checkpoints" / "step-000001" / "state.json").is_file()
+
+
 @pytest.mark.parametrize("more", [(), ("--restarts", "2")])
 def test_ctrl_c_saves_once_and_ends(inputs: Path, whole: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     run = make_run(inputs, tmp_path / "run")

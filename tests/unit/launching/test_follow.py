@@ -48,6 +48,21 @@ sys.exit(1)
     assert (caught.value.problem.id, caught.value.problem.hint) == ("x", "h")
 
 
+SAYS_FAILED = "say(event='failed', stage='train', data={'problem': {'id': 'x', 'what': 'w'}})\n"
+
+
+def test_a_problem_that_ends_with_0_so_that_no_launcher_restarts_it_is_no_success(tmp_path):
+    child, events, log = start(tmp_path, SAYS_FAILED)
+    with pytest.raises(DreambootError) as caught:
+        list(follow(current(), child, events, log))
+    assert caught.value.problem.id == "x"
+
+
+def test_a_problem_after_which_restarted_processes_reached_the_end_is_past(tmp_path):
+    child, events, log = start(tmp_path, SAYS_FAILED + STEP.format(n=2))
+    assert [event.done for event in follow(current(), child, events, log)] == [None, 2]
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [("print('last words'); sys.exit(3)", "last words"), ("import os; os.kill(os.getpid(), 9)", "memory")],

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from dreamboot_trainer.config import DEMO, Config
 from dreamboot_trainer.predict.request import Request, request_of
 from dreamboot_trainer.problems import Problem, TrainerError
+
+if TYPE_CHECKING:
+    from dreamboot_trainer.families import Family
 
 FAMILIES = ("sd1", "sd2", "sdxl", "sd3", "flux")
 
@@ -34,6 +38,8 @@ def run(options: argparse.Namespace, config: Config) -> int:
     family, configs = _architecture(options, config)
     _require_method(family, config)
     request = request_of(config, family, precision="fp16")
+    if options.family and not _resolution_is_told(options):
+        request = replace(request, resolution=_family(family).resolution)
     answer: dict[str, Any] = {"schema": 1, "family": family, "request": _plain(request), "unit": "MiB"}
     if options.vram is None:
         found = predict(request, configs, loading=options.loading)
@@ -93,12 +99,23 @@ def _architecture(options: argparse.Namespace, config: Config) -> tuple[str, Any
     return family.name, {part: model.config(part) for part in parts}
 
 
+def _family(name: str) -> Family:
+    from dreamboot_trainer.families import families
+
+    return next(family for family in families() if family.name == name)
+
+
+def _resolution_is_told(options: argparse.Namespace) -> bool:
+    """Whether a flag, a setting, a file or a recipe says it; else it is the one that the model was made for."""
+    told = options.resolution is not None or any(item.startswith("resolution=") for item in options.overrides)
+    return told or bool(options.config or options.recipe)
+
+
 def _require_method(name: str, config: Config) -> None:
     """TrainerError for what cannot be trained, however large the card is."""
     from dreamboot_trainer.checks.fits import method_faults
-    from dreamboot_trainer.families import families
 
-    faults = method_faults(config, next(family for family in families() if family.name == name))
+    faults = method_faults(config, _family(name))
     if faults:
         raise TrainerError(*faults)
 

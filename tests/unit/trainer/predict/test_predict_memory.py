@@ -138,6 +138,20 @@ def test_the_command_answers_in_json(capsys):
     assert parts["total"] == sum(parts["parts"].values()) + parts["allocator"] + parts["context"]
 
 
+@pytest.mark.parametrize(
+    ("more", "resolution"), [((), 768), (("--resolution", "64"), 64), (("--set", "resolution=64"), 64)]
+)
+def test_a_published_family_is_predicted_at_its_own_resolution_unless_told(
+    capsys, configs, monkeypatch, more, resolution
+):
+    from dreamboot_trainer import cli
+    from dreamboot_trainer.predict import prediction
+
+    monkeypatch.setattr(prediction, "configs_of", lambda _: configs)
+    assert cli.main(["predict", "--json", "--family", "sd2", *more]) == 0
+    assert json.loads(capsys.readouterr().out)["request"]["resolution"] == resolution
+
+
 def test_nothing_fits_is_a_problem(capsys, configs, monkeypatch):
     from dreamboot_trainer import cli
     from dreamboot_trainer.predict import prediction
