@@ -75,12 +75,13 @@ def commands(python: str, arguments: Sequence[str], *, fast: bool) -> Tuple[Tupl
     )
     if arguments:
         return (pytest,)
-    # Two workers: most tests wait for programs that they started. A file stays on one, with what it built.
+    # Two workers: most tests wait for programs that they started. A file stays on one, with what it built; files come
+    # in their own order, the long ones of tests/real before the units: one left for the end would run alone.
     return (
         (python, "-m", "ruff", "check", "."),
         (python, "-m", "ruff", "format", "--check", "."),
         (python, "-m", "mypy"),
-        (*pytest, "-q", "-n", "2", "--dist", "loadfile", "--durations", "25"),
+        (*pytest, "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "25"),
     )
 
 
