@@ -640,7 +640,7 @@ FAULTS = {
     hub_link_broken: ("hub-cache", "error"),
     hub_gated_without_token: ("hub-login", "warning"),
     hub_not_writable: ("hub-writable", "error"),
-    shared_memory_small: ("container-shared-memory", "error"),
+    shared_memory_small: ("container-shared-memory", "warning"),
     disk_full: ("disk-room", "error"),
     memory_small: ("memory-room", "warning"),
     wsl_one: ("wsl-driver", "error"),

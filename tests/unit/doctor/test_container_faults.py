@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dreamboot.doctor.checks import hub_writable
 from dreamboot.doctor.examine import examine
 from dreamboot.doctor.facts import system
-from dreamboot.doctor.facts.values import Facts, Torch
+from dreamboot.doctor.facts.values import Facts, Hub, Torch
 from dreamboot.doctor.symptoms import explain
 from dreamboot.host import current
 from dreamboot.host.base import Completed
@@ -88,7 +89,7 @@ def test_configuration_that_names_what_is_not_there(tmp_path, where, content, to
     assert told in found["container-config"].problem.what
 
 
-@pytest.mark.parametrize(("size", "status"), [(64, "error"), (512, "warning"), (8192, "")])
+@pytest.mark.parametrize(("size", "status"), [(1, "warning"), (64, "warning"), (512, "warning"), (8192, "")])
 def test_shared_memory_as_docker_gives_it(size, status):
     host = FakeHost(
         files={"/proc/meminfo": "MemTotal: 32768000 kB\n", "/dev/shm/": ""}, free={"/dev/shm": (0, size * MIB)}
@@ -99,6 +100,17 @@ def test_shared_memory_as_docker_gives_it(size, status):
     assert {name: one.status.value for name, one in found.items()} == (
         {"container-shared-memory": status} if status else {}
     )
+
+
+@pytest.mark.parametrize(("container", "program"), [("docker", "docker run --rm --user 0"), ("", "sudo chown")])
+def test_a_folder_of_another_user_is_given_by_a_command_that_exists_there(container, program):
+    facts = Facts(machine=Machine(os="linux", container=container), hub=Hub(home="/data/hub", writable=False))
+    step = hub_writable.CHECK.run(facts).fix[0]
+    assert step.command.startswith(program)
+    assert step.command.endswith("/data/hub")
+    assert not step.automatic
+    if container:
+        assert "sudo" not in step.command
 
 
 @pytest.mark.parametrize(

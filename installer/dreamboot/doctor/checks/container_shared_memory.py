@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dreamboot.doctor.check import Case, Check, Outcome, error, manual, ok, warning
+from dreamboot.doctor.check import Case, Check, Outcome, manual, ok, warning
 from dreamboot.doctor.facts.values import Facts
 from dreamboot.model import Machine, Status
 
@@ -17,16 +17,16 @@ def applies(facts: Facts) -> bool:
 
 
 def run(facts: Facts) -> Outcome:
-    """Docker gives 64 MB unless told otherwise."""
+    """Docker gives 64 MB unless told otherwise. Our trainer's loader uses threads, so that this alone fails nothing."""
     have = facts.machine.shared_memory_mib or 0
     step = manual(
         "docker run --shm-size=8g ..." if facts.machine.container else "sudo mount -o remount,size=8G /dev/shm",
-        "more shared memory; or num_workers=0",
+        "more shared memory; for other trainers also num_workers=0",
     )
     if have < LITTLE:
-        return error(
-            "Shared memory is too small for the data loader.",
-            f"/dev/shm holds {have} MiB; workers hand images over in it.",
+        return warning(
+            "Shared memory is too small for worker processes and for several GPUs.",
+            f"/dev/shm holds {have} MiB; NCCL and other trainers' loaders use it, our threads do not.",
             step,
         )
     if have < ENOUGH:
@@ -42,7 +42,7 @@ CHECK = Check(
     applies=applies,
     cases=("dk-shm",),
     examples=(
-        Case(facts=Facts(machine=Machine(os="linux", shared_memory_mib=64)), expect=Status.ERROR),
+        Case(facts=Facts(machine=Machine(os="linux", shared_memory_mib=64)), expect=Status.WARNING),
         Case(facts=Facts(machine=Machine(os="linux", shared_memory_mib=512)), expect=Status.WARNING),
         Case(facts=Facts(machine=Machine(os="linux", shared_memory_mib=8000)), expect=Status.OK),
     ),
