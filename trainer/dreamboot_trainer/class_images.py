@@ -93,6 +93,8 @@ def _generate(context: Context, subject: Subject, folder: Path, missing: Sequenc
             width=side,
             guidance=prior.class_guidance_scale,
             steps=prior.class_inference_steps,
+            # A batch of a large model takes minutes on a CPU: Ctrl-C shall not wait for it.
+            before_step=lambda: context.interrupts.check(0),
         )
         count = len(indices)
         pictures = pipeline.generate(request, repeat(text, count), repeat(negative, count))

@@ -141,6 +141,7 @@ class Pipeline:
         sizes = torch.tensor([size] * len(request.seeds), device=self.device)
 
         def predict(*inputs: Any) -> torch.Tensor:
+            request.before_step()
             with self.autocast():
                 return family.denoise.predict(self.denoiser, *inputs)
 
@@ -155,13 +156,14 @@ class Pipeline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """How to generate: one picture per seed."""
+    """How to generate: one picture per seed. `before_step` is called before every denoising step; it may raise."""
 
     seeds: tuple[int, ...]
     height: int
     width: int
     guidance: float
     steps: int
+    before_step: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
@@ -47,6 +48,11 @@ class Subject:
     def is_demo(self) -> bool:
         """Whether the built-in subject is taught."""
         return self.photos is None
+
+    @property
+    def on_miniature(self) -> bool:
+        """Whether the built-in model is trained, on its own subject or on photos."""
+        return self.is_demo or self.model == DEMO
 
 
 def up(
@@ -117,7 +123,7 @@ def require_subject(context: Context, subject: Subject) -> None:
                 id="class-missing",
                 what="Say what kind of thing the photos show.",
                 cause="Prior preservation needs the class of the subject: a plain noun such as dog, man, woman, vase.",
-                hint=f"dreamboot up --photos {subject.photos} --class dog",
+                hint=f"dreamboot up --photos {shlex.quote(str(subject.photos))} --class dog",
             )
         )
 
@@ -131,7 +137,8 @@ def require_model(context: Context, subject: Subject) -> None:
             id="model-not-local",
             what=f"The base model {subject.model} is not on this machine.",
             cause="There is no such folder or file, and it is not spelled like a model on the hub (OWNER/NAME).",
-            hint=f"dreamboot up --photos {subject.photos} --class {subject.class_noun}   takes {DEFAULT_MODEL}",
+            hint=f"dreamboot up --photos {shlex.quote(str(subject.photos))} --class {shlex.quote(subject.class_noun)}"
+            f"   takes {DEFAULT_MODEL}",
         )
     )
 
@@ -151,9 +158,10 @@ def run_settings(subject: Subject, plan: Plan, photos: int = 0) -> Tuple[str, ..
     chosen["method"] = plan.preset.method
     if plan.preset.mixed_precision:
         chosen["mixed_precision"] = plan.preset.mixed_precision
-    if subject.is_demo:
+    if subject.on_miniature:
+        # The miniature wants its own sizes and rates, whatever it is taught.
         chosen.update(demo_recipe())
-    else:
+    if not subject.is_demo:
         noun = subject.class_noun
         article = "an" if noun[:1].lower() in "aeiou" else "a"
         chosen.update(
@@ -161,8 +169,9 @@ def run_settings(subject: Subject, plan: Plan, photos: int = 0) -> Tuple[str, ..
             instance_prompt=f"a photo of {subject.token} {noun}",
             class_prompt=f"a photo of {article} {noun}",
             pretrained_model_name_or_path=subject.model or DEFAULT_MODEL,
-            max_train_steps=steps_for(photos),
         )
+        if not subject.on_miniature:
+            chosen["max_train_steps"] = steps_for(photos)
     return tuple(f"{key}={_text(item)}" for key, item in chosen.items()) + subject.settings
 
 
@@ -209,7 +218,7 @@ def summary_lines(machine: Machine, plan: Plan, subject: Subject, settings: Tupl
         f"Download:    {cost(plan) or 'nothing'}",
         f"Base model:  {base_model(subject)}",
         f"Teaches:     {taught}",
-        f"Training:    {training_time(plan, chosen, demo=subject.is_demo)}",
-        f"Peak memory: {peak_memory(plan, demo=subject.is_demo)}",
+        f"Training:    {training_time(plan, chosen, demo=subject.on_miniature)}",
+        f"Peak memory: {peak_memory(plan, demo=subject.on_miniature)}",
         f"Results in:  {folder}",
     ]

@@ -101,6 +101,15 @@ def in_use(host: Host, layout: Layout, name: str) -> Optional[Environment]:
     )
 
 
+def _instead(host: Host, layout: Layout, name: str) -> str:
+    if numbers(host, layout.environment(name)):
+        return "Its build was begun and is not finished."
+    others = [other for other in sorted(host.list_dir(layout.environments)) if in_use(host, layout, other)]
+    return (
+        f"Those that were built: {', '.join(others)}." if others else f"Nothing was built under {layout.environments}."
+    )
+
+
 def require(host: Host, layout: Layout, name: str) -> Environment:
     """The environment `name`; raises `DreambootError` with the command that makes it."""
     environment = in_use(host, layout, name)
@@ -109,7 +118,7 @@ def require(host: Host, layout: Layout, name: str) -> Environment:
             Problem(
                 id="environment-missing",
                 what=f"There is no environment named {name}.",
-                cause=f"Nothing was built under {layout.environments}.",
+                cause=_instead(host, layout, name),
                 hint="dreamboot build --yes" + ("" if name == "default" else f" --env {name}"),
             )
         )

@@ -24,7 +24,7 @@ def ask(given: Subject) -> Subject:
         path = questionary.path(
             "Folder with 5 to 30 photos of one subject:", only_directories=True, validate=photos_fault
         )
-        given = dataclasses.replace(given, photos=Path(_answer(path)).expanduser())
+        given = dataclasses.replace(given, photos=folder_of(_answer(path)))
     if not given.class_noun:
         noun = questionary.text(
             "What is it? A plain noun:", default=guess_noun(given.photos), validate=lambda text: bool(text.strip())
@@ -38,7 +38,7 @@ def ask(given: Subject) -> Subject:
 
 def photos_fault(text: str) -> bool | str:
     """True, or what is wrong with a folder of photos."""
-    folder = Path(text).expanduser()
+    folder = folder_of(text)
     if not folder.is_dir():
         return "There is no such folder."
     if not photos.among(path.name for path in folder.iterdir()):
@@ -46,13 +46,16 @@ def photos_fault(text: str) -> bool | str:
     return True
 
 
+def folder_of(text: str) -> Path:
+    """A path as typed; terminals paste a folder that was dragged into them in quotes."""
+    return Path(text.strip().strip("'\"").strip()).expanduser()
+
+
 def guess_noun(photos: Optional[Path]) -> str:
-    """The folder's name is often the answer: "sks_dog", "my dog", "photos of dog" → "dog"."""
+    """The folder's name may say it: "sks_dog", "my dog", "photos of dog" → "dog". "rex" is a name, no noun: ""."""
     words = (photos.name if photos else "").replace("_", " ").replace("-", " ").lower().split()
-    words = [
-        word for word in words if word.isalpha() and word not in (RARE_WORD, "my", "photos", "images", "pictures", "of")
-    ]
-    return words[-1] if words else ""
+    said = len(words) > 1 and words[0] in (RARE_WORD, "my", "photos", "images", "pictures")
+    return words[-1] if said and words[-1].isalpha() and words[-1] not in ("of", "my") else ""
 
 
 def _answer(question: Any) -> str:

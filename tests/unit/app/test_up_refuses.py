@@ -62,3 +62,18 @@ def test_a_misspelt_setting_is_said_before_anything_is_built(context):
 @pytest.mark.parametrize("python", [sys.executable, ""])
 def test_settings_of_the_schema_pass(context, python):
     require_settings(context, Plan(python="3.11", torch=TORCH, python_path=python), ("learning_rate=1e-6",))
+
+
+def test_photos_on_the_built_in_model_get_its_sizes_and_rates(tmp_path):
+    plan = Plan(python="3.11", torch=TORCH, preset=Preset(method="lora", settings={"resolution": 512}))
+    settings = run_settings(Subject(photos=tmp_path, class_noun="owl", model="demo"), plan, photos=5)
+    assert {"resolution=128", "learning_rate=0.0002", "method=full", "max_train_steps=300"} <= set(settings)
+    assert {f"instance_data_dir={tmp_path}", "instance_prompt=a photo of sks owl"} <= set(settings)
+
+
+def test_what_is_to_be_pasted_is_quoted(context, tmp_path):
+    (tmp_path / "my photos").mkdir()
+    (tmp_path / "my photos" / "a.jpg").touch()
+    with pytest.raises(DreambootError) as caught:
+        require_subject(context, Subject(photos=tmp_path / "my photos"))
+    assert f"--photos '{tmp_path}/my photos' --class" in caught.value.problem.hint

@@ -40,7 +40,15 @@ def test_hints_are_spelt_as_typed(monkeypatch):
 
 @pytest.mark.parametrize(
     ("folder", "noun"),
-    [("sks_dog", "dog"), ("my dog", "dog"), ("photos-of-cat", "cat"), ("IMG2024", ""), ("photos", "")],
+    [
+        ("sks_dog", "dog"),
+        ("my dog", "dog"),
+        ("photos-of-cat", "cat"),
+        ("IMG2024", ""),
+        ("photos", ""),
+        ("rex", ""),
+        ("photos 2024", ""),
+    ],
 )
 def test_the_noun_is_guessed_from_the_folder(tmp_path, folder, noun):
     assert guess_noun(tmp_path / folder) == noun
@@ -51,6 +59,7 @@ def test_a_folder_without_photos_is_said(tmp_path):
     assert "no images" in str(photos_fault(str(tmp_path)))
     (tmp_path / "a.JPG").write_bytes(b"")
     assert photos_fault(str(tmp_path)) is True
+    assert photos_fault(f"'{tmp_path}' ") is True
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -51,7 +52,11 @@ def _text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise TrainerError(
             mismatch(
-                "caption-unreadable", f"The caption {path} cannot be read.", "a text in UTF-8", error, f"rm {path}"
+                "caption-unreadable",
+                f"The caption {path} cannot be read.",
+                "a text in UTF-8",
+                error,
+                f"rm {shlex.quote(str(path))}",
             )
         ) from error
 
@@ -61,6 +66,12 @@ def _parse(path: Path, text: str) -> dict[str, object]:
         row = json.loads(text)
     except ValueError as error:
         raise TrainerError(
-            mismatch("caption-unreadable", f"The captions in {path} cannot be read.", "JSON", error, f"rm {path}")
+            mismatch(
+                "caption-unreadable",
+                f"The captions in {path} cannot be read.",
+                "JSON",
+                error,
+                f"rm {shlex.quote(str(path))}",
+            )
         ) from error
     return row if isinstance(row, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def open_photo(path: Path) -> Image:
                 f"{path} is not an image.",
                 f"a {path.suffix} image",
                 _beginning(path),
-                f"rm {path}",
+                f"rm {shlex.quote(str(path))}",
             )
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -120,7 +121,7 @@ def open_photo(path: Path) -> Image:
                 f"The photo {path} is damaged.",
                 "a whole image",
                 str(error),
-                f"Copy it again from where it came, or: rm {path}",
+                f"Copy it again from where it came, or: rm {shlex.quote(str(path))}",
             )
         ) from error
 
@@ -135,7 +136,7 @@ def check_size(path: Path, image: Image) -> None:
                 f"The photo {path} is too small to learn from.",
                 f"sides of at least {MINIMUM_SIDE} pixels",
                 found,
-                f"rm {path}",
+                f"rm {shlex.quote(str(path))}",
             )
         )
 
