@@ -29,7 +29,8 @@ ELSEWHERE = {
     "python3 installer/bootstrap.py env rollback": "tests/real/building/test_env_command.py::test_rollback",
     "python3.12 FOLDER/dreamboot/installer/bootstrap.py": "tests/real/building/test_locks_and_bundle.py::"
     "test_a_bundle_goes_the_whole_way_without_any_network",
-    "dreamboot bundle -o": "tests/real/building/test_locks_and_bundle.py::test_a_bundle_goes_the_whole_way_without_any_network",
+    "dreamboot bundle -o": "tests/real/building/test_locks_and_bundle.py::"
+    "test_a_bundle_goes_the_whole_way_without_any_network",
     "dreamboot bundle --assume": "tests/real/building/test_sources_command.py::test_a_bundle_for_windows_is_made_here",
     "dreamboot train --in-image": "tests/containers/test_image_runs.py",
     "dreamboot train --processes": "tests/real/trainer/test_several.py::test_with_restarts_it_goes_on_by_itself",
