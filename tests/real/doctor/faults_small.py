@@ -540,7 +540,7 @@ def vram_held(env):
 
 
 def vram_tiny(env):
-    env.gpu("NVIDIA GeForce GTX 1050 Ti", "6.1", vram_total_mib=4096)
+    env.gpu("NVIDIA GeForce GTX 1050", "6.1", vram_total_mib=2048)
 
 
 def container_lost_gpu(env):
