@@ -10,6 +10,7 @@ from dreamboot_trainer import hub
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.checks.advice import advise
 from dreamboot_trainer.checks.fits import check_fits
+from dreamboot_trainer.checks.folders import check_folders
 from dreamboot_trainer.checks.model import check_model, check_vae
 from dreamboot_trainer.checks.photos import check_class_images, check_photos
 from dreamboot_trainer.checks.space import check_space
@@ -37,7 +38,8 @@ def check(config: Config, run: Path) -> Checked:
     try:
         model = model_path(config)
     except TrainerError as error:
-        return report + Checked(problems=error.problems)
+        return report + check_folders(concepts, None, run) + Checked(problems=error.problems)
+    report += check_folders(concepts, model, run)
     found = check_model(model)
     report += found
     if config.model.pretrained_vae_name_or_path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -269,6 +270,8 @@ def _value(key: Key, value: Any, faults: list[Problem]) -> Any:
     if type(value).__name__ != key.type:
         said = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text in quotes"}
         faults.append(_wrong(key.dotted, said[key.type], value))
+    elif key.type == "float" and not math.isfinite(value):
+        faults.append(_wrong(key.dotted, "a finite number", value))
     elif key.choices and value not in key.choices:
         near = difflib.get_close_matches(str(value), key.choices, n=1)
         faults.append(

@@ -48,6 +48,18 @@ def test_good_input_has_no_problem(model: Path, pictures: Path, tmp_path: Path) 
     assert found(model, pictures, tmp_path / "run") == []
 
 
+def test_class_images_are_not_made_among_the_photos(model: Path, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(pictures)
+    for folder in (pictures, tmp_path / "link"):
+        assert found(model, pictures, tmp_path / "run", class_data_dir=str(folder)) == ["folder-in-use"]
+
+
+def test_a_run_does_not_write_into_photos_or_model(model: Path, pictures: Path) -> None:
+    for run in (pictures, model):
+        report = check(configure(model, pictures), run)
+        assert [problem.id for problem in report.problems] == ["folder-in-use"]
+
+
 def test_missing_folder(model: Path, tmp_path: Path) -> None:
     assert found(model, tmp_path / "nothing", tmp_path / "run") == ["photos-folder-missing"]
 

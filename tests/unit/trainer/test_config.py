@@ -76,6 +76,8 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
         ("hflip=perhaps", "true or false"),
         ("optimizer=adamw8bits", "--set optimizer=adamw8bit"),
         ("resolution", "key=value"),
+        ("learning_rate=inf", "finite"),
+        ("adam_beta1=nan", "finite"),
     ],
 )
 def test_a_wrong_override_is_explained(override: str, expected: str) -> None:
