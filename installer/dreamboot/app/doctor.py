@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Generator, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -40,6 +41,9 @@ def doctor(context: Context, asked: Examination) -> Iterator[Union[Event, Report
     if asked.undo:
         yield from _undo(context, target)
         return
+    if asked.fix:
+        asked = _by_name(context, asked, target)
+        target = target_of(context, asked)
     facts, findings = _diagnose(context, target, asked)
     fixed: List[Dict[str, Any]] = []
     if asked.fix:
@@ -104,6 +108,14 @@ def _diagnose(context: Context, target: Target, asked: Examination) -> Tuple[Fac
 
     near = str(asked.python) if asked.python is not None and asked.python.is_dir() else "."
     return diagnose(context.host, target, lambda: _machine(context), data=asked.data, near=near)
+
+
+def _by_name(context: Context, asked: Examination, target: Target) -> Examination:
+    """One of ours by its name: its repair is another generation, and that one is to be examined again."""
+    from dreamboot.app.doctor_torch import environment_of
+
+    name = environment_of(context, target)
+    return replace(asked, python=None, environment=name) if name else asked
 
 
 def _machine(context: Context) -> Machine:
@@ -184,7 +196,8 @@ def _fix(
     rounds = 0
     while steps and rounds < repair.ROUNDS:
         rounds += 1
-        for finding, step in steps:
+        # The right torch first: what seems not to fit the wrong one may be in order with it.
+        for finding, step in [one for one in steps if one[1].arguments == (TORCH,)] or steps:
             if torch is not None and step.arguments == (TORCH,):
                 failed = yield from take_torch(context, target, torch)
             elif step.automatic:
@@ -194,6 +207,9 @@ def _fix(
             done.append({"id": finding.id, "command": step.command, "done": not failed, "failed": failed})
         taken = {entry["command"] for entry in done}
         facts, findings = _diagnose(context, target_of(context, asked), asked)
+        if facts.target.prefix != target.prefix:
+            # a new generation: what is still done to it must have its own way back
+            snapshot = repair.take_snapshot(context.host, context.home, facts.target)
         target = facts.target
         # what was hidden behind the first cause shows itself now
         steps, torch = yield from concrete(context, facts, repair.steps_of(findings, target))

@@ -113,11 +113,11 @@ def requirements(plan: Plan, facts: Facts) -> Tuple[str, ...]:
 
 
 def environment_of(context: Context, target: Target) -> str:
-    """The name of our environment whose generation in use `target` is; "" for every other Python."""
+    """The name of our environment that `target` is a generation of; "" for every other Python."""
     layout = Layout(home=context.home)
     for name in context.host.list_dir(layout.environments):
         used = generations.in_use(context.host, layout, name)
-        if used is not None and Path(used.path) in Path(target.prefix).parents:
+        if used is not None and Path(used.root) in Path(target.prefix).parents:
             return name
     return ""
 

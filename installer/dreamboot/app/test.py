@@ -75,13 +75,13 @@ def commands(python: str, arguments: Sequence[str], *, fast: bool) -> Tuple[Tupl
     )
     if arguments:
         return (pytest,)
-    # Two workers: most tests wait for programs that they started. A file stays on one, with what it built; files come
-    # in their own order, the long ones of tests/real before the units: one left for the end would run alone.
+    # Two workers: most tests wait for programs that they started. A file stays on one, with what it built. The order is
+    # xdist's, files of many tests first: the learning test, which takes both cores, then has them for itself at the end.
     return (
         (python, "-m", "ruff", "check", "."),
         (python, "-m", "ruff", "format", "--check", "."),
         (python, "-m", "mypy"),
-        (*pytest, "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "25"),
+        (*pytest, "-q", "-n", "2", "--dist", "loadfile", "--durations", "25"),
     )
 
 

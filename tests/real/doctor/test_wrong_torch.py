@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from pathlib import Path
 from typing import Dict
@@ -73,3 +74,15 @@ def test_a_wheel_that_is_gone_changes_nothing(with_gpu):
     assert (step["done"], step["proven"]) == (False, False)
     assert step["failed"]
     assert content(with_gpu.site) == before
+
+
+def test_what_fits_the_right_torch_is_kept(with_gpu):
+    """xformers for CUDA seems wrong only as long as torch is the CPU build."""
+    built = {"version": {"cuda": 1206, "torch": "2.11.0+cu126", "python": "3.11"}, "env": {}}
+    files = {"xformers/__init__.py": "", "xformers/cpp_lib.json": json.dumps(built)}
+    with_gpu.stub("xformers", "0.0.35", files)
+    assert bad(with_gpu.doctor()) == {"torch-cpu-build": "error", "xformers-fits": "error"}
+    fixed = with_gpu.doctor("--fix", "--yes")
+    assert [one["id"] for one in fixed["fixed"]] == ["torch-cpu-build"]
+    assert bad(fixed) == {}
+    assert (with_gpu.site / "xformers" / "cpp_lib.json").exists()

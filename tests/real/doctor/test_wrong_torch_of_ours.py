@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from dreamboot import host
+from dreamboot.app import doctor_torch
 from dreamboot.app.context import Context
+from dreamboot.app.doctor import Examination, doctor
 from dreamboot.app.doctor_torch import Replacement, environment_of, take_torch
 from dreamboot.building import generations
 from dreamboot.building.build import build
@@ -84,3 +87,29 @@ def test_where_the_build_fails_the_generation_in_use_stays(broken, monkeypatch):
 def test_another_python_is_none_of_ours(broken, tmp_path):
     context, target = broken
     assert environment_of(context, replace(target, prefix=str(tmp_path / "venv"))) == ""
+
+
+def test_the_new_generation_is_examined_and_the_old_one_left_alone(broken, tmp_path, monkeypatch):
+    """Asked by the generation's own path, as the doctor prints it. The plan is stated: the index has one torch."""
+    context, target = broken
+    site = Path(target.own_site[0])
+    (site / "torch" / "__init__.py").write_text("x = 1\n")
+    (site / "torch" / "version.py").write_text("__version__ = '2.11.0+cpu'\ncuda = None\nhip = None\n")
+    stated = tmp_path / "machine.json"
+    gpu = {"vendor": "nvidia", "name": "NVIDIA GeForce RTX 3060", "compute_capability": "8.6"}
+    driver = {"vendor": "nvidia", "version": "590.48.01"}
+    stated.write_text(json.dumps({"os": "linux", "gpus": [gpu], "drivers": [driver]}))
+    context = replace(context, assume=stated)
+
+    def planned(_, facts):
+        return Replacement(
+            plan=order("").plan, environment=environment_of(context, facts.target), requirements=("torch==1.0.0",)
+        )
+
+    monkeypatch.setattr(doctor_torch, "replacement_for", planned)
+    before = {path.name: path.read_bytes() for path in (site / "torch").glob("*.py")}
+    *_, told = doctor(context, Examination(python=Path(target.python), fix=True))
+    (first, *_) = told.data["fixed"]
+    assert (first["command"], first["done"], first["proven"]) == ("dreamboot build --env tiny", True, True)
+    assert "generations/2" in told.data["python"]["path"]
+    assert {path.name: path.read_bytes() for path in (site / "torch").glob("*.py")} == before
