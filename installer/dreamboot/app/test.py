@@ -76,7 +76,7 @@ def commands(python: str, arguments: Sequence[str], *, fast: bool) -> Tuple[Tupl
     if arguments:
         return (pytest,)
     # Two workers: most tests wait for programs that they started. A file stays on one, with what it built. The order is
-    # xdist's, files of many tests first: the learning test, which takes both cores, then has them for itself at the end.
+    # xdist's, files of many tests first: the learning test, which takes both cores, has them for itself at the end.
     return (
         (python, "-m", "ruff", "check", "."),
         (python, "-m", "ruff", "format", "--check", "."),
