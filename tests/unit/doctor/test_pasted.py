@@ -34,6 +34,8 @@ LESS_EXACT = {
     "dk-shm-nccl": {"acc-nccl-timeout"},
     "drv-too-old": {"acc-fp16-gpu"},
     "fa-undefined-symbol": {"win-dll-load"},
+    "net-offline": {"mf-no-file"},
+    "win-libtriton-dll": {"win-dll-load"},
     "mf-header-limit": {"mf-unable-to-load"},
     "mf-incomplete": {"mf-unable-to-load"},
     "pkg-own-parts": {"pkg-text-encoder-lora-sd"},

@@ -22,6 +22,8 @@ KEYWORDS = (
 )  # fmt: skip
 HEAD, TAIL, AROUND, PER_KIND = 200_000, 300_000, 1_500, 3
 TRIES_PER_SIGN = 60
+# Letters of the narrowest line that is taken as broken at the right edge.
+WRAPPED = 40
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|[@-Z\\-_])")
 # pasted logs often lose the escape character and keep the rest
@@ -208,10 +210,19 @@ def reduce(text: str) -> str:
 def _cleaned(raw: List[str]) -> List[str]:
     """Prefixes and boxes away; lines of one process together where a launcher marked them."""
     groups: Dict[str, List[str]] = {}
+    width = max((len(_without_border(line)) for line in raw), default=0)
+    goes_on = ""
     for line in raw:
         rank = _RANK.match(line) if "[" in line[:80] or " | " in line[:60] else None
-        groups.setdefault(rank.group(1) if rank else "", []).append(_bare(line))
+        # A line that was broken at the right edge goes on in the next one, without the mark.
+        name = rank.group(1) if rank else goes_on
+        groups.setdefault(name, []).append(_bare(line))
+        goes_on = name if WRAPPED <= width == len(_without_border(line)) else ""
     return [line for lines in groups.values() for line in lines]
+
+
+def _without_border(line: str) -> str:
+    return _BOX_END.sub("", line) if line and line[-1] in " \t\r│┃║╮╯╗╝─━═" else line
 
 
 def _bare(line: str) -> str:
@@ -222,7 +233,7 @@ def _bare(line: str) -> str:
         if level and any(mark.isdigit() for mark in prefix.group()):
             line = line[level.end() :]
     # only box lines end in a border; a plain line keeps its text
-    return _BOX_END.sub("", line) if line and line[-1] in " \t│┃║╮╯╗╝─━═" else line
+    return _without_border(line)
 
 
 def _interpreter(prefix: str) -> str:

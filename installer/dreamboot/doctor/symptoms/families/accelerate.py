@@ -159,12 +159,36 @@ SYMPTOMS = (
             "ncclUnhandledCudaError",
             "Timed out initializing process group",
             "DistBackendError: NCCL error",
+            "unhandled <system|cuda> error, NCCL version",
+            "unhandled <system|cuda> error (run with NCCL_DEBUG",
         ),
         what="The processes of a distributed run lost each other.",
-        cause="One rank failed or hung first, or the network between them does not work; that rank's own error comes earlier.",
-        fix=(("export NCCL_DEBUG=INFO", "makes NCCL say which link failed"),),
+        cause="One rank failed or hung first, or what they talk through (network, shared memory) does not work; a rank's own error comes earlier.",
+        fix=(
+            ("export NCCL_DEBUG=INFO", "makes NCCL say which link failed"),
+            ("df -h /dev/shm", "nothing: in a container 64M are too little; start it with --shm-size=8g"),
+        ),
         examples=(
             "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:1970, unhandled system error (run with NCCL_DEBUG=INFO for details), NCCL version 2.20.5\nncclSystemError: System call failed",
+        ),
+    ),
+    Symptom(
+        id="acc-unused-parameters",
+        area="accelerate-config",
+        weight=76,
+        signs=("Expected to have finished reduction in the prior iteration before starting a new one",),
+        what="Some trained parameters took no part in a step, which several GPUs can't do together.",
+        cause="Each GPU waits for the gradients of all parameters; a part of the model was left out of the loss.",
+        fix=(
+            (
+                "Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])",
+                "in the training script: the parts left out are looked for",
+            ),
+            ("accelerate launch --num_processes 1 ...", "trains on one GPU"),
+        ),
+        link="https://docs.pytorch.org/docs/stable/generated/torch.nn.parallel.DistributedDataParallel.html",
+        examples=(
+            "RuntimeError: Expected to have finished reduction in the prior iteration before starting a new one. This error indicates that your module has parameters that were not used in producing loss.",
         ),
     ),
     Symptom(

@@ -14,12 +14,11 @@ SYMPTOMS = (
         signs=(
             "compiled using NumPy 1.x cannot be run in NumPy {have:ver}",
             "_ARRAY_API not found",
-            "numpy.core.multiarray failed to import",
             "RuntimeError: Numpy is not available",
             "Failed to initialize NumPy: _ARRAY_API",
-            "module compiled against ABI version {n} but this version of numpy is",
-            "module compiled against API version {n} but this version of numpy is",
+            "module compiled against ABI version 0x1{n} but this version of numpy is 0x2",
         ),
+        leads_to=("np-dtype-size",),
         what="A package was compiled for NumPy 1, and NumPy 2 is installed.",
         cause="Expected numpy<2, found {have}: torch before 2.3 (on Windows before 2.4.1), or another extension, can't use NumPy 2.",
         fix=(
@@ -45,10 +44,12 @@ SYMPTOMS = (
             "numpy.dtype size changed, may indicate binary incompatibility",
             "numpy.ufunc size changed, may indicate binary incompatibility",
             "numpy.ndarray size changed",
+            "numpy.core.multiarray failed to import",
+            "module compiled against <ABI|API> version {want} but this version of numpy is",
         ),
-        needs=("ValueError",),
+        needs=("ValueError", "ImportError", "RuntimeError"),
         what="A package was compiled for another NumPy.",
-        cause="The size of numpy's types is not the one that the extension was compiled with: numpy was changed after it.",
+        cause="numpy's types are not those that the extension was compiled with: numpy was changed after it, or is too old for it.",
         fix=(
             (
                 "{python} -m pip install --force-reinstall --no-cache-dir numpy pandas scikit-learn scipy",
@@ -120,6 +121,24 @@ SYMPTOMS = (
         ),
         examples=(
             "ImportError: dlopen(/x/_C.so, 0x0002): tried: '/x/_C.so' (mach-o file, but is an incompatible architecture (have 'x86_64', need 'arm64'))",
+        ),
+    ),
+    Symptom(
+        id="abi-foreign-file",
+        area="abi",
+        weight=86,
+        signs=("{file:any}: invalid ELF header",),
+        leads_to=("bnb-setup-failed", "bnb-cuda128-dll"),
+        what="A file that should be a library of Linux is none.",
+        cause="It is a library of Windows or macOS, or a placeholder (git-lfs) in its place; the line names the file.",
+        fix=(
+            (
+                "{python} -m pip install --force-reinstall --no-deps PACKAGE",
+                "installs the package that the path names, for this system; no environment of Windows may be used from WSL",
+            ),
+        ),
+        examples=(
+            "OSError: /v/lib/python3.10/site-packages/bitsandbytes/libbitsandbytes_cuda116.dll: invalid ELF header",
         ),
     ),
     Symptom(

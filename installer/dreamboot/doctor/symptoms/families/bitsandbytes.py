@@ -22,7 +22,7 @@ SYMPTOMS = (
             "libbitsandbytes_cuda{tag:int}.so: cannot open shared object file",
             "libbitsandbytes_cuda{tag:int}_nocublaslt.so: cannot open shared object file",
             "Required library version not found: libbitsandbytes_cuda{tag:int}",
-            "Required library version not found: libbitsandbytes_",
+            "Required library version not found: libbitsandbytes_<cuda|hip|rocm>",
             "Could not load bitsandbytes native library: ... libbitsandbytes_cuda{tag:int}",
         ),
         packages=_BNB,

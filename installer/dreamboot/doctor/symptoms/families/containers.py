@@ -137,6 +137,43 @@ SYMPTOMS = (
         examples=("Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all",),
     ),
     Symptom(
+        id="dk-cdi-vendor",
+        area="container-runtime",
+        weight=84,
+        signs=("failed to discover GPU vendor from CDI", "no known GPU vendor found"),
+        what="A container was to get a GPU, and the engine knows of none.",
+        cause="It looks for NVIDIA's and AMD's GPUs in the CDI specifications of /etc/cdi and /var/run/cdi, and none is there: "
+        "no toolkit, or no GPU of theirs.",
+        fix=(
+            ("nvidia-smi", "nothing: the host's driver must show a GPU first (AMD: rocminfo)"),
+            (
+                "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+                "writes the specification for this machine's GPUs (from the NVIDIA container toolkit)",
+            ),
+            ("docker run ...", "without --gpus, where the machine has no such GPU"),
+        ),
+        link="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/cdi-support.html",
+        examples=(
+            "docker: Error response from daemon: failed to discover GPU vendor from CDI: no known GPU vendor found",
+        ),
+    ),
+    Symptom(
+        id="dk-cdi-empty",
+        area="container-runtime",
+        weight=82,
+        signs=("invalid device, empty device edits",),
+        what="The CDI specification could not be written.",
+        cause="The toolkit found the GPU, and no device file for it: the driver's nodes in /dev are missing or not readable.",
+        fix=(
+            ("sudo nvidia-modprobe -u -c=0 && ls -l /dev/nvidia*", "makes the device files"),
+            ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml", "writes the specification again"),
+        ),
+        link="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/cdi-support.html",
+        examples=(
+            "failed to generate CDI spec: failed to create device CDI specs: invalid device, empty device edits",
+        ),
+    ),
+    Symptom(
         id="dk-cgroup",
         area="container-runtime",
         weight=80,

@@ -14,6 +14,7 @@ SYMPTOMS = (
         signs=(
             "no kernel image is available for execution on the device at line {line:int} in file",
             "named symbol not found at line {line:int} in file",
+            "invalid device function at line {line:int} in file",
         ),
         leads_to=("cc-pascal-cu128", "cc-no-kernel-image", "cc-volta-cu130"),
         what="bitsandbytes has no machine code for this GPU.",
@@ -35,8 +36,9 @@ SYMPTOMS = (
         signs=(
             "CUDA is required but not available for bitsandbytes",
             "No GPU found. A GPU is needed for quantization",
+            "Required library version not found: libbitsandbytes_cpu",
         ),
-        what="A quantised model was asked for, and torch sees no GPU.",
+        what="bitsandbytes was to compute on a GPU, and torch sees none.",
         cause="The real fault lies before: a CPU build of torch, no driver, or a driver that torch can't use. This line alone can't say which.",
         fix=(("dreamboot doctor --python {python}", "nothing: says which of them it is"),),
         link="https://huggingface.co/docs/bitsandbytes/main/en/installation",
@@ -59,6 +61,26 @@ SYMPTOMS = (
         ),
         link="https://github.com/pytorch/pytorch/issues/16831",
         examples=("RuntimeError: cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",),
+    ),
+    Symptom(
+        id="cc-miopen",
+        area="compute-capability",
+        weight=74,
+        signs=(
+            "miopenStatusUnknownError",
+            "miopenStatusInternalError",
+            "MIOpen Error: {file:any}Code object build failed",
+        ),
+        what="MIOpen, ROCm's library of convolutions, could not make a kernel for this GPU.",
+        cause="The card is not one that this ROCm build knows, or MIOpen's cache of kernels is damaged or can't be written (its lines above the error tell which).",
+        fix=(
+            ("rm -r ~/.cache/miopen ~/.config/miopen", "empties its cache, which is filled anew"),
+            ("dreamboot plan", "nothing: shows whether this card is supported, and by which build"),
+        ),
+        link="https://rocm.docs.amd.com/projects/MIOpen/en/latest/",
+        examples=(
+            "MIOpen Error: /MIOpen/src/hipoc/hipoc_program.cpp:286: Code object build failed. Source: MIOpenIm2d2Col.cl\nRuntimeError: miopenStatusUnknownError",
+        ),
     ),
     Symptom(
         id="drv-launch-timeout",

@@ -16,6 +16,7 @@ _CLASSES = frozenset(
         "CLIPTextModel", "CLIPTextModelWithProjection", "CLIPTextTransformer", "CLIPTextEmbeddings", "CLIPTokenizer", "CLIPTokenizerFast",
         "CLIPFeatureExtractor", "CLIPImageProcessor", "T5EncoderModel", "T5Tokenizer", "Accelerator", "AcceleratorState", "PartialState",
         "LoraConfig", "LoraModel", "FrozenDict", "DynamicCache", "Attention", "CrossAttention", "LoRACrossAttnProcessor",
+        "AttentionBlock",
     )
 )  # fmt: skip
 
@@ -49,6 +50,25 @@ SYMPTOMS = (
             "AttributeError: 'NoneType' object has no attribute 'shape'",
             "AttributeError: 'DistributedDataParallel' object has no attribute 'config'",
             "AttributeError: 'LRScheduler' is fine",
+        ),
+    ),
+    Symptom(
+        id="pkg-pillow-name",
+        area="version-conflict",
+        weight=76,
+        signs=(
+            "'<FreeTypeFont|ImageFont|TransposedFont|ImageDraw>' object has no attribute '<textsize|multiline_textsize|getsize_multiline|getsize|getoffset>'",
+        ),
+        what="Code written for Pillow 9 runs with Pillow 10 or newer.",
+        cause="Pillow 10 removed textsize and getsize of fonts and drawings; textbbox, textlength and getbbox took their place.",
+        fix=(
+            ("{python} -m pip install 'pillow<10'", "goes back to the last Pillow that has them"),
+            ("{python} -m pip install -r requirements.txt", "or: the versions that the program names"),
+        ),
+        link="https://pillow.readthedocs.io/en/stable/releasenotes/10.0.0.html",
+        examples=(
+            "AttributeError: 'ImageDraw' object has no attribute 'textsize'",
+            "AttributeError: 'FreeTypeFont' object has no attribute 'getsize'",
         ),
     ),
     Symptom(
