@@ -104,10 +104,12 @@ def target_of(context: Context, asked: Examination) -> Target:
 
 
 def _diagnose(context: Context, target: Target, asked: Examination) -> Tuple[Facts, Tuple[Finding, ...]]:
+    from dreamboot.app.doctor_builds import unfinished_builds
     from dreamboot.doctor import diagnose
 
     near = str(asked.python) if asked.python is not None and asked.python.is_dir() else "."
-    return diagnose(context.host, target, lambda: _machine(context), data=asked.data, near=near)
+    unfinished = unfinished_builds(context)
+    return diagnose(context.host, target, lambda: _machine(context), data=asked.data, near=near, unfinished=unfinished)
 
 
 def _by_name(context: Context, asked: Examination, target: Target) -> Examination:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Sequence, Tuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Callable, Optional, Sequence, Tuple
 
 from dreamboot.doctor.symptoms import Cause, explain
 
 if TYPE_CHECKING:
-    from dreamboot.doctor.facts.values import Facts, Target
+    from dreamboot.doctor.facts.values import Facts, Target, UnfinishedBuild
     from dreamboot.host import Host
     from dreamboot.model import Finding, Machine
 
@@ -15,11 +16,17 @@ __all__ = ["Cause", "diagnose", "explain"]
 
 
 def diagnose(
-    host: Host, target: Target, machine: Callable[[], Machine], *, data: Sequence[str] = (), near: str = ""
+    host: Host,
+    target: Target,
+    machine: Callable[[], Machine],
+    *,
+    data: Sequence[str] = (),
+    near: str = "",
+    unfinished: Optional[Tuple[UnfinishedBuild, ...]] = None,
 ) -> Tuple[Facts, Tuple[Finding, ...]]:
     """The facts of one environment, read once, and what every check says of them, worst first."""
     from dreamboot.doctor.examine import examine
     from dreamboot.doctor.facts.gather import gather
 
-    facts = gather(host, target, machine, data=data, near=near)
+    facts = replace(gather(host, target, machine, data=data, near=near), unfinished_builds=unfinished)
     return facts, examine(facts)

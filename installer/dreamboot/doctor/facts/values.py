@@ -185,8 +185,17 @@ class Launcher:
 
 
 @value
+class UnfinishedBuild:
+    """A generation of ours that was begun and never verified. `in_use`: the older one that works, None without one."""
+
+    environment: str
+    generation: int
+    in_use: Optional[int] = None
+
+
+@value
 class Facts:
-    """All facts of one examination."""
+    """All facts of one examination. `unfinished_builds`: None where no home was looked into."""
 
     machine: Machine = Machine(os="linux")
     target: Target = Target()
@@ -214,6 +223,7 @@ class Facts:
     bundled_vc_runtime: str = ""
     wsl_libraries: Tuple[str, ...] = ()
     kfd_writable: Optional[bool] = None
+    unfinished_builds: Optional[Tuple[UnfinishedBuild, ...]] = None
 
     def package(self, name: str) -> Optional[Package]:
         """The installed distribution that is imported under this (normalised) name."""
