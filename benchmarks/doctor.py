@@ -33,6 +33,7 @@ from typing import Callable, Optional, Tuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "installer"), str(ROOT / "tests/real/doctor")]
 
+import faults_settings
 import faults_small
 from test_full_faults import FAULTS
 from world import PYTHON, STACK, Env, bad, clone, run, uv
@@ -47,11 +48,11 @@ TROUBLE = re.compile(
 PACKAGES = ("torch", "bitsandbytes", "diffusers", "accelerate", "transformers", "safetensors", "tokenizers", "huggingface", "numpy", "regex", "tensorboard", "protobuf", "setuptools")  # fmt: skip
 # Settings that need no stated GPU and no stub of torch: another tool can see them as well as the doctor can.
 SETTINGS = {
-    faults_small.accelerate_broken_yaml: ("yaml", "default_config"),
-    faults_small.certificate_gone: ("company.pem",),
-    faults_small.pip_target_by_variable: ("pip_target", "target"),
-    faults_small.path_file_to_conda: ("conda",),
-    faults_small.system_site: ("system-site", "system site"),
+    faults_settings.accelerate_broken_yaml: ("yaml", "default_config"),
+    faults_settings.certificate_gone: ("company.pem",),
+    faults_settings.pip_target_by_variable: ("pip_target", "target"),
+    faults_settings.path_file_to_conda: ("conda",),
+    faults_settings.system_site: ("system-site", "system site"),
 }
 # Most different ones first: --faults takes the beginning.
 FIRST = (0, 22, 18, 5, 11, 16, 27, 25, 6, 9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faults_small
 import pytest
+from faults_settings import leftover
 from world import bad
 
 pytestmark = pytest.mark.real
@@ -36,14 +37,14 @@ def test_fix_mends_it_and_undo_brings_it_back(small, fault):
 
 
 def test_a_dry_run_changes_nothing(small):
-    faults_small.leftover(small)
+    leftover(small)
     told = small.doctor("--fix", "--dry-run")
     assert told["fixed"][0]["done"] is False
     assert (small.site / "~orch-2.1.0.dist-info").exists()
 
 
 def test_without_consent_nothing_is_changed(small):
-    faults_small.leftover(small)
+    leftover(small)
     told = small.doctor("--fix")
     assert told["fixed"][0]["done"] is False
     assert (small.site / "~orch-2.1.0.dist-info").exists()
