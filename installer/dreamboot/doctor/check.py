@@ -138,3 +138,25 @@ def torch_steps(facts: Facts, tag: str) -> Tuple[FixStep, ...]:
         ),
         manual("dreamboot plan", "nothing: shows the build that fits this machine, and why"),
     )
+
+
+# The action "what is compiled for torch": torch stays, and the planner tells from where its companions come.
+COMPANIONS = "companions"
+
+
+def companion_steps(facts: Facts, wanted: str) -> Tuple[FixStep, ...]:
+    """How `wanted`, a requirement, is installed for the torch that is there: from torch's own source, or by hand."""
+    python = facts.target.python or "python"
+    backend = facts.torch.tag if facts.torch else "auto"
+    return (
+        FixStep(
+            command=f"dreamboot doctor --python {python} --fix",
+            changes=f"installs {wanted} from where the installed torch comes from; torch stays",
+            automatic=True,
+            arguments=(COMPANIONS,),
+        ),
+        manual(
+            f"uv pip install --python {python} --reinstall {wanted} --torch-backend {backend}",
+            "the same by hand, from PyTorch's own index",
+        ),
+    )

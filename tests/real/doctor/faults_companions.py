@@ -46,6 +46,11 @@ def torchvision_cuda_beside_cpu(env):
     )
 
 
+def torchaudio_for_other_torch(env):
+    env.stub("torch", "2.3.1+cu121")
+    env.stub("torchaudio", "2.2.2+cu121", {"torchaudio/__init__.py": ""}, ["torch==2.2.2"])
+
+
 def nvjitlink_stale(env):
     env.stub("torch", "2.5.1+cu124", None, ["nvidia-nvjitlink-cu12==12.4.127; platform_system == 'Linux'"])
     env.stub("nvidia-nvjitlink-cu12", "12.1.105", {"nvidia/nvjitlink/__init__.py": ""})
@@ -204,6 +209,7 @@ FAULTS = {
     torchvision_for_other_torch: ("torchvision-fits", "error"),
     torchvision_for_other_cuda: ("torchvision-fits", "error"),
     torchvision_cuda_beside_cpu: ("torchvision-fits", "error"),
+    torchaudio_for_other_torch: ("torchaudio-fits", "error"),
     nvjitlink_stale: ("nvidia-libraries", "error"),
     xformers_other_torch: ("xformers-fits", "error"),
     xformers_other_cuda: ("xformers-fits", "error"),

@@ -66,6 +66,47 @@ def test_where_no_build_can_be_had_nothing_is_changed_and_the_reason_is_told(sma
     assert not (small.root / "dreamboot" / "snapshots").exists()
 
 
+@pytest.fixture
+def with_other_torchvision(with_gpu: Env) -> Env:
+    """The right torch, and the torchvision of the release before, as a later install leaves them."""
+    with_gpu.stub("torch", "2.11.0+cu126")
+    version = "0.25.0+cu126"
+    files = {"torchvision/version.py": f"__version__ = '{version}'\ncuda = '12.6'\n"}
+    with_gpu.stub("torchvision", version, files, ["torch==2.10.0"])
+    right = "0.26.0+cu126"
+    files = {"torchvision/version.py": f"__version__ = '{right}'\ncuda = '12.6'\n"}
+    wheel(with_gpu.root / "own wheels", "torchvision", right, files, ["torch==2.11.0"])
+    return with_gpu
+
+
+def test_torchvision_is_exchanged_and_torch_stays(with_other_torchvision):
+    env = with_other_torchvision
+    before = content(env.site)
+    assert bad(env.doctor()) == {"torchvision-fits": "error"}
+    (step,) = env.doctor("--fix", "--dry-run")["fixed"]
+    assert "--reinstall-package torchvision torch==2.11.0+cu126 torchvision==0.26.0" in step["command"]
+    assert content(env.site) == before
+    fixed = env.doctor("--fix", "--yes")
+    assert [(one["id"], one["done"], one["proven"]) for one in fixed["fixed"]] == [("torchvision-fits", True, True)]
+    assert bad(fixed) == {}
+    torch = {name: digest for name, digest in before.items() if name.startswith("torch/")}
+    assert {name: digest for name, digest in content(env.site).items() if name.startswith("torch/")} == torch
+    env.doctor("--undo", "--yes")
+    assert content(env.site) == before
+
+
+def test_where_there_is_no_torchvision_nothing_is_changed(with_other_torchvision):
+    env = with_other_torchvision
+    for path in (env.root / "own wheels").glob("torchvision-*"):
+        path.unlink()
+    # Neither may the package index answer.
+    env.environ.update(PIP_NO_INDEX="1")
+    before = content(env.site)
+    (step,) = env.doctor("--fix", "--yes")["fixed"]
+    assert (step["done"], step["proven"]) == (False, False)
+    assert content(env.site) == before
+
+
 def test_a_wheel_that_is_gone_changes_nothing(with_gpu):
     """The folder names it when the plan is made; what lies there is no wheel."""
     (with_gpu.root / "own wheels" / NAME).write_bytes(b"cut short")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dreamboot.doctor.check import Case, Check, Outcome, error, install, manual, ok
+from dreamboot.doctor.check import Case, Check, Outcome
+from dreamboot.doctor.companions import judge
 from dreamboot.doctor.facts.values import Extension, Facts, Torch
-from dreamboot.doctor.versions import within
-from dreamboot.model import FixStep, Status
+from dreamboot.model import Status
 
 
 def applies(facts: Facts) -> bool:
@@ -15,42 +15,7 @@ def applies(facts: Facts) -> bool:
 
 def run(facts: Facts) -> Outcome:
     """Its exact pin, and the CUDA version that it was compiled with."""
-    vision, torch = facts.extension("torchvision"), facts.torch
-    assert vision is not None  # noqa: S101 - applies() saw both
-    assert torch is not None  # noqa: S101
-    if vision.torch and not within(torch.version, f"=={vision.torch}"):
-        return error(
-            "torchvision was built for another torch.",
-            f"torchvision {vision.version} is for torch {vision.torch}, found {torch.version}.",
-            _step(facts, torch.release),
-        )
-    if vision.cuda and torch.cuda and vision.cuda.split(".")[0] != torch.cuda.split(".")[0]:
-        return error(
-            "torch and torchvision are for different CUDA versions.",
-            f"torch {torch.cuda}, torchvision {vision.cuda}.",
-            _step(facts, torch.release),
-        )
-    if vision.cuda and torch.tag == "cpu":
-        return error(
-            "torchvision is for CUDA, torch is the CPU build.",
-            f"torch {torch.version}, torchvision for CUDA {vision.cuda}.",
-            _step(facts, torch.release),
-        )
-    return ok(f"torchvision {vision.version} with torch {torch.version}")
-
-
-def _step(facts: Facts, release: str) -> FixStep:
-    from dreamboot import catalog
-
-    row = catalog.load().release(release)
-    if row is not None and row.torchvision and (facts.torch is None or facts.torch.tag == "cpu" or not facts.torch.tag):
-        return install(facts, f"torchvision=={row.torchvision}", f"torch=={release}")
-    wanted = f"torchvision=={row.torchvision}" if row is not None and row.torchvision else "torchvision"
-    backend = facts.torch.tag if facts.torch else "auto"
-    return manual(
-        f"uv pip install --python {facts.target.python or 'python'} --reinstall {wanted} --torch-backend {backend}",
-        "the torchvision that belongs to this torch",
-    )
+    return judge(facts, "torchvision")
 
 
 def _facts(torch: str, wants: str, cuda: str = "") -> Facts:

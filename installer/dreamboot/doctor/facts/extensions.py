@@ -79,9 +79,12 @@ def _torch(package: Package) -> Extension:
     return Extension(name="torch", version=package.version, python_tags=tuple(tags))
 
 
-def _torchvision(package: Package) -> Extension:
-    told = files.text(os.path.join(package.site, "torchvision", "version.py"), 20_000)
-    cuda = re.search(r"^cuda\s*=\s*['\"]([\d.]+)['\"]", told, re.MULTILINE)
+def _companion(package: Package) -> Extension:
+    """torchvision and torchaudio: the pin of their metadata; CUDA from version.py, or from the local version."""
+    told = files.text(os.path.join(package.site, package.name, "version.py"), 20_000)
+    cuda = re.search(r"^cuda\s*=\s*['\"]([\d.]+)['\"]", told, re.MULTILINE) or re.search(
+        r"\+cu(\d{2,3})", package.version
+    )
     version = re.search(r"__version__\s*=\s*['\"]([^'\"]+)", told)
     pin = next(
         (re.search(r"torch\s*\(?==\s*([\d.]+)", one) for one in package.requires if re.match(r"torch\b", one)), None
@@ -90,8 +93,13 @@ def _torchvision(package: Package) -> Extension:
         name=package.name,
         version=version.group(1) if version else package.version,
         torch=pin.group(1) if pin else "",
-        cuda=cuda.group(1) if cuda else "",
+        cuda=_dotted(cuda.group(1)) if cuda else "",
     )
+
+
+def _dotted(cuda: str) -> str:
+    """ "12.6" of "126", and of "12.6"."""
+    return cuda if "." in cuda else f"{cuda[:-1]}.{cuda[-1]}"
 
 
 _READERS = {
@@ -100,5 +108,6 @@ _READERS = {
     "flash-attn": _built_wheel,
     "sageattention": _built_wheel,
     "torch": _torch,
-    "torchvision": _torchvision,
+    "torchvision": _companion,
+    "torchaudio": _companion,
 }
