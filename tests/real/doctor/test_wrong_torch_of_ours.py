@@ -101,7 +101,7 @@ def test_the_new_generation_is_examined_and_the_old_one_left_alone(broken, tmp_p
     stated.write_text(json.dumps({"os": "linux", "gpus": [gpu], "drivers": [driver]}))
     context = replace(context, assume=stated)
 
-    def planned(_, facts):
+    def planned(_, facts, **_asked):
         return Replacement(
             plan=order("").plan, environment=environment_of(context, facts.target), requirements=("torch==1.0.0",)
         )
