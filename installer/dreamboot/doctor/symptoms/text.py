@@ -55,12 +55,13 @@ _QUOTES = str.maketrans(
 )
 _DIGITS = str.maketrans("", "", "0123456789")
 _SITE = re.compile(
-    r"((?:[A-Za-z]:)?[\w./\\ ()+~-]{0,200}?)[/\\]lib(?:64)?[/\\](?:python3\.\d+[/\\])?site-packages", re.IGNORECASE
+    r"((?:\b[A-Za-z]:)?[\w./\\ ()+~-]{0,200}?)[/\\]lib(?:64)?[/\\](?:python3\.\d+[/\\])?site-packages", re.IGNORECASE
 )
 # TensorFlow's own notes (it comes with tensorboard): what it does not find, torch does not miss.
 _NOTE = re.compile(r"(?:tensorflow|local_xla|local_tsl|stream_executor)/[\w./-]{0,200}\.cc:\d+\]")
 _EXE = re.compile(
-    r"((?:[A-Za-z]:)?[\w./\\+~-]{1,200}[/\\](?:Scripts[/\\]python\.exe|bin/python3?(?:\.\d+)?))(?![\w.])", re.IGNORECASE
+    r"((?:\b[A-Za-z]:)?[\w./\\+~-]{1,200}[/\\](?:Scripts[/\\]python\.exe|bin/python3?(?:\.\d+)?))(?![\w.])",
+    re.IGNORECASE,
 )
 
 

@@ -38,6 +38,7 @@ SYMPTOMS = (
         weight=66,
         signs=(
             "fp16 mixed precision requires a GPU",
+            "`fp16` mixed precision requires a GPU",
             "fp16 mixed precision requires a supported device",
             "FP16 Mixed precision training with AMP or APEX (`--fp16`) and FP16 half precision evaluation",
             'err.format(mode="fp16", requirement="a GPU") ... ValueError',

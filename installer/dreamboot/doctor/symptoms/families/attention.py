@@ -36,6 +36,50 @@ _AFTER = ("xf-no-operator", "xf-dll")
 
 SYMPTOMS = (
     Symptom(
+        id="triton-compiler",
+        area="attention",
+        weight=80,
+        signs=(
+            "Failed to find C compiler",
+            "Compiler: cl is not found",
+            "No working C++ compiler found in torch._inductor",
+            "torch._inductor.exc.InvalidCxxCompiler",
+        ),
+        what="torch.compile or triton wants to compile, and there is no C compiler.",
+        cause="They translate parts of the model while it runs, with gcc on Linux and Visual C++ (cl.exe) on Windows.",
+        fix=(
+            ("torch_compile = false", "trains without it"),
+            ("sudo apt install gcc", "the compiler on Debian and Ubuntu"),
+            (
+                "winget install Microsoft.VisualStudio.2022.BuildTools",
+                "the compiler on Windows (choose C++ desktop development)",
+            ),
+        ),
+        link="https://docs.pytorch.org/docs/stable/torch.compiler.html",
+        examples=(
+            "RuntimeError: Failed to find C compiler. Please specify via CC environment variable.",
+            "torch._inductor.exc.InductorError: RuntimeError: Compiler: cl is not found.",
+        ),
+    ),
+    Symptom(
+        id="py-dynamo",
+        area="python-version",
+        weight=80,
+        signs=(
+            "Dynamo is not supported on Python 3.{minor:int}+",
+            "torch.compile is not supported on Python 3.{minor:int}+",
+            "torch.compile is not supported on Python 3.{minor:int}",
+        ),
+        what="This torch can't compile models on Python 3.{minor}.",
+        cause="torch.compile follows new Pythons later than torch itself: Python 3.12 from torch 2.4 on, 3.13 from 2.6, 3.14 from 2.10.",
+        fix=(
+            ("torch_compile = false", "trains without it"),
+            ("dreamboot plan", "nothing: shows the newest torch for this machine"),
+        ),
+        link="https://github.com/pytorch/pytorch/blob/main/RELEASE.md",
+        examples=("RuntimeError: Dynamo is not supported on Python 3.12+",),
+    ),
+    Symptom(
         id="xf-built-for-other-torch",
         area="attention",
         level=Level.WARNING,

@@ -256,6 +256,30 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
+        id="dk-disk",
+        area="container-runtime",
+        weight=88,
+        signs=(
+            "failed to register layer: ... no space left on device",
+            "failed to extract layer ... no space left on device",
+            "/var/lib/docker/{path:any}: no space left on device",
+            "/var/lib/containerd/{path:any}: no space left on device",
+        ),
+        leads_to=("disk-hf-home",),
+        what="The disk of the container engine is full.",
+        cause="An image is unpacked under the engine's own folder (/var/lib/docker; with Docker Desktop a virtual disk), which is often on the system's disk. A CUDA image takes 5 to 15 GB there.",
+        fix=(
+            ("docker system df", "nothing: shows what images, containers and build caches take"),
+            (
+                "docker system prune",
+                "asks, then deletes stopped containers, unused networks, dangling images and build cache",
+            ),
+        ),
+        link="https://docs.docker.com/engine/manage-resources/pruning/",
+        examples=("failed to register layer: write /usr/local/lib/libcublasLt.so.12: no space left on device",),
+        others=("OSError: [Errno 28] No space left on device",),
+    ),
+    Symptom(
         id="dk-socket",
         area="container-runtime",
         weight=80,

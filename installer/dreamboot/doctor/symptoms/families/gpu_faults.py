@@ -63,6 +63,36 @@ SYMPTOMS = (
         examples=("RuntimeError: cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",),
     ),
     Symptom(
+        id="gpu-no-engine",
+        area="cuda-wheel-mismatch",
+        weight=60,
+        signs=(
+            "GET was unable to find an engine to execute this computation",
+            "Unable to find a valid cuDNN algorithm to run convolution",
+        ),
+        what="cuDNN found no way to compute a convolution.",
+        cause="Most often the video memory is nearly full, so that no working space is left. Else a foreign cuDNN is loaded (LD_LIBRARY_PATH), or the GPU is too new or too old for this torch.",
+        fix=(
+            ("nvidia-smi", "nothing: shows how much video memory is in use, and by which programs"),
+            ("dreamboot doctor --python {python}", "nothing: compares torch, its libraries and the GPU"),
+        ),
+        link="https://docs.nvidia.com/deeplearning/cudnn/latest/api/cudnn-graph-library.html",
+        examples=("RuntimeError: GET was unable to find an engine to execute this computation",),
+    ),
+    Symptom(
+        id="gpu-mps-operator",
+        area="compute-capability",
+        weight=74,
+        signs=("is not currently implemented for the MPS device", "is not currently supported on the MPS backend"),
+        what="Apple's GPU backend of torch lacks an operation.",
+        cause="Not every operation exists for MPS; the missing one can be computed by the CPU instead, more slowly.",
+        fix=(("export PYTORCH_ENABLE_MPS_FALLBACK=1", "computes missing operations on the CPU"),),
+        link="https://docs.pytorch.org/docs/stable/mps_environment_variables.html",
+        examples=(
+            "NotImplementedError: The operator 'aten::_linalg_solve_ex.result' is not currently implemented for the MPS device.",
+        ),
+    ),
+    Symptom(
         id="cc-miopen",
         area="compute-capability",
         weight=74,

@@ -208,6 +208,31 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
+        id="mf-position-ids-missing",
+        area="version-conflict",
+        weight=84,
+        signs=(
+            'Missing key(s) in state_dict: "text_model.embeddings.position_ids"',
+            'Missing key(s) in state_dict: "embeddings.position_ids"',
+            'Missing key(s) in state_dict: "transformer.text_model.embeddings.position_ids"',
+        ),
+        # A network that lacks more than this belongs to another family.
+        unless=('position_ids", "', "size mismatch for"),
+        leads_to=("mf-sdxl-in-sd15",),
+        what="The model was saved by a newer transformers than the one that loads it.",
+        cause="transformers 4.31 no longer keeps position_ids in CLIP's weights; an older one insists on them.",
+        fix=(
+            ("{python} -m pip install --upgrade 'transformers>=4.31'", "a version that makes position_ids by itself"),
+        ),
+        link="https://github.com/huggingface/transformers/pull/24505",
+        examples=(
+            'RuntimeError: Error(s) in loading state_dict for CLIPTextModel:\n\tMissing key(s) in state_dict: "text_model.embeddings.position_ids".',
+        ),
+        others=(
+            'RuntimeError: Error(s) in loading state_dict for CLIPTextModel:\n\tMissing key(s) in state_dict: "text_model.embeddings.position_ids", "text_model.encoder.layers.12.mlp.fc1.weight".',
+        ),
+    ),
+    Symptom(
         id="mf-size-mismatch",
         area="model-files",
         weight=70,

@@ -33,6 +33,30 @@ def _said_otherwise(captures: Mapping[str, str], log: LogView) -> bool:
 
 SYMPTOMS = (
     Symptom(
+        id="pkg-pydantic-2",
+        area="version-conflict",
+        weight=82,
+        signs=(
+            "`BaseSettings` has been moved to the `pydantic-settings` package",
+            "PydanticUserError: A non-annotated attribute was detected",
+            "PydanticUserError: If you use `@root_validator`",
+            "pydantic.errors.PydanticImportError",
+            "module 'pydantic' has no attribute",
+        ),
+        what="A package was written for pydantic 1, and pydantic 2 is installed.",
+        cause="pydantic 2 moved or removed what older web UIs, gradio, fastapi and deepspeed releases use.",
+        fix=(
+            (
+                "{python} -m pip install 'pydantic<2'",
+                "the version that the older package was written for; or a newer package",
+            ),
+        ),
+        link="https://docs.pydantic.dev/latest/migration/",
+        examples=(
+            "pydantic.errors.PydanticImportError: `BaseSettings` has been moved to the `pydantic-settings` package. See https://docs.pydantic.dev/2.5/migration/#basesettings-has-moved-to-pydantic-settings for more details.",
+        ),
+    ),
+    Symptom(
         id="pkg-cached-download",
         area="version-conflict",
         weight=88,

@@ -154,7 +154,6 @@ SYMPTOMS = (
             "Microsoft Visual C++ 14.0 is required",
             "Unable to find vcvarsall.bat",
             "Error checking compiler version for cl",
-            "Failed to find C compiler",
         ),
         what="pip wants to compile a package, and there is no compiler.",
         cause="There is no ready-made wheel for this Python and package version; Visual C++ is not installed.",
@@ -166,6 +165,41 @@ SYMPTOMS = (
         ),
         link="https://visualstudio.microsoft.com/visual-cpp-build-tools/",
         examples=('error: Microsoft Visual C++ 14.0 or greater is required. Get it with "Microsoft C++ Build Tools"',),
+    ),
+    Symptom(
+        id="win-file-in-use",
+        area="windows",
+        weight=62,
+        signs=("PermissionError: [WinError 32]", "OSError: [WinError 32]"),
+        what="Another program has a file open that was to be changed.",
+        cause="Windows lets nobody delete or replace a file that is open: a second run, a viewer, a virus scanner or a synchronising folder (OneDrive) holds it.",
+        fix=(
+            (
+                'tasklist /FI "IMAGENAME eq python.exe"',
+                "nothing: shows the Pythons that still run; close what holds the file, then go on",
+            ),
+        ),
+        link="https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes--0-499-",
+        examples=(
+            "PermissionError: [WinError 32] The process cannot access the file because it is being used by another process: 'D:\\out\\last.safetensors'",
+        ),
+    ),
+    Symptom(
+        id="win-program-missing",
+        area="windows",
+        weight=58,
+        signs=("_winapi.CreateProcess{x:any}[WinError 2]",),
+        unless=("git version",),
+        what="A program that was to be started is not there.",
+        cause="The call that failed starts another program (tensorboard, accelerate, git, ffmpeg ...): it is not installed in this environment, or its folder is not in PATH because the environment is not active. The lines above name the caller.",
+        fix=(
+            ("where tensorboard accelerate git", "nothing: shows which of them Windows finds"),
+            ("VENV\\Scripts\\activate.bat", "puts the environment's programs into PATH of this window"),
+        ),
+        link="https://docs.python.org/3/library/subprocess.html#popen-constructor",
+        examples=(
+            "    self.tensorboard_subprocess = subprocess.Popen(tensorboard_args)\n    hp, ht, pid, tid = _winapi.CreateProcess(executable, args,\nFileNotFoundError: [WinError 2] The system cannot find the file specified",
+        ),
     ),
     Symptom(
         id="win-codec",
