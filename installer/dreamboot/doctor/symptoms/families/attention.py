@@ -172,6 +172,20 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
+        id="xf-no-gpu",
+        area="attention",
+        level=Level.LATE,
+        weight=60,
+        signs=("torch.cuda.is_available() should be True but is False. xformers' memory efficient attention",),
+        what="xformers was asked for, and torch sees no GPU.",
+        cause="The real fault lies before: a CPU build of torch, no driver, or a driver that torch can't use. This log alone can't say which.",
+        fix=(("dreamboot doctor --python {python}", "nothing: says which of them it is"),),
+        link="https://huggingface.co/docs/diffusers/main/en/optimization/xformers",
+        examples=(
+            "ValueError: torch.cuda.is_available() should be True but is False. xformers' memory efficient attention is only available for GPU ",
+        ),
+    ),
+    Symptom(
         id="xf-missing",
         area="attention",
         weight=62,

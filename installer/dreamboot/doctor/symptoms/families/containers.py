@@ -200,8 +200,7 @@ SYMPTOMS = (
         weight=82,
         signs=(
             "nvidia-container-cli: mount error: file creation failed: {path:any}: file exists",
-            "nvidia-container-cli: mount error",
-            "nvidia-container-cli: ldcache error",
+            "nvidia-container-cli: mount error: {path:any}: file exists",
         ),
         what="The image already holds files of a driver.",
         cause="It was saved from a container that had a GPU, so the toolkit can't put the host's driver in its place.",
@@ -278,6 +277,49 @@ SYMPTOMS = (
         link="https://docs.docker.com/engine/manage-resources/pruning/",
         examples=("failed to register layer: write /usr/local/lib/libcublasLt.so.12: no space left on device",),
         others=("OSError: [Errno 28] No space left on device",),
+    ),
+    Symptom(
+        id="dk-ldcache",
+        area="container-runtime",
+        weight=84,
+        signs=("nvidia-container-cli: ldcache error",),
+        what="The NVIDIA toolkit could not list the driver's libraries inside the image.",
+        cause="It runs the host's ldconfig inside the container's root: the host has none at that place (NixOS, Guix), the path in the toolkit's settings lacks its @, or the image is for another processor.",
+        fix=(
+            (
+                "grep ldconfig /etc/nvidia-container-runtime/config.toml",
+                'nothing: shows the path; on most systems it is "@/sbin/ldconfig" (Debian, Ubuntu: "@/sbin/ldconfig.real")',
+            ),
+            (
+                "docker run --device nvidia.com/gpu=all IMAGE",
+                "with CDI the libraries are listed beforehand, outside of the container",
+            ),
+        ),
+        link="https://github.com/NVIDIA/nvidia-container-toolkit/issues/147",
+        examples=("nvidia-container-cli: ldcache error: process /sbin/ldconfig failed with error code: 1",),
+    ),
+    Symptom(
+        id="dk-compose-old",
+        area="container-runtime",
+        weight=76,
+        signs=(
+            "reservations value 'devices' does not match any of the regexes",
+            "Unsupported config option for services{x:any}: 'deploy'",
+            "Unsupported config option for services{x:any}: 'gpus'",
+            "services.{name}.deploy.resources.reservations Additional property devices is not allowed",
+        ),
+        what="This Docker Compose is too old to give containers a GPU.",
+        cause="Devices can be reserved from Compose 1.28 on; docker-compose of many distributions is older.",
+        fix=(
+            (
+                "docker compose version",
+                "nothing: shows whether the plugin of Docker (version 2) is there; use it in place of docker-compose",
+            ),
+        ),
+        link="https://docs.docker.com/compose/how-tos/gpu-support/",
+        examples=(
+            "ERROR: The Compose file is invalid because:\nservices.trainer.deploy.resources.reservations value 'devices' does not match any of the regexes: '^x-'",
+        ),
     ),
     Symptom(
         id="dk-socket",

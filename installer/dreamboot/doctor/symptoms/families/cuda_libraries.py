@@ -31,6 +31,25 @@ def _tag_never_published(captures: Mapping[str, str], log: LogView) -> bool:
 
 SYMPTOMS = (
     Symptom(
+        id="triton-cuda-header",
+        area="attention",
+        weight=78,
+        signs=("fatal error: cuda.h: No such file or directory",),
+        what="triton compiles its launcher and does not find cuda.h.",
+        cause="Its wheel carries this header; it is missing here (a copied, pruned or half installed triton), or another compiler call needs a CUDA toolkit.",
+        fix=(
+            (
+                "{python} -m pip install --force-reinstall --no-deps triton",
+                "the whole package again, of the version that is there",
+            ),
+            ("torch_compile = false", "or: trains without triton"),
+        ),
+        link="https://github.com/triton-lang/triton/issues/2002",
+        examples=(
+            '/tmp/tmp_itxw3hv/main.c:1:10: fatal error: cuda.h: No such file or directory\n    1 | #include "cuda.h"\ncompilation terminated.',
+        ),
+    ),
+    Symptom(
         id="cwm-nvjitlink-ldpath",
         area="cuda-wheel-mismatch",
         weight=84,

@@ -49,6 +49,34 @@ def _whole_package(captures: Mapping[str, str], _log: LogView) -> bool:
 
 SYMPTOMS = (
     Symptom(
+        id="git-ownership",
+        area="permissions",
+        weight=78,
+        signs=("fatal: detected dubious ownership in repository at '{path:any}'",),
+        what="git does not touch a folder that belongs to another user.",
+        cause="{path} was made by another user (as root, by a container, on another disk).",
+        fix=(("git config --global --add safe.directory {path}", "tells git that this folder may be used"),),
+        link="https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory",
+        examples=("fatal: detected dubious ownership in repository at '/app/sd-scripts'",),
+    ),
+    Symptom(
+        id="conda-unsatisfiable",
+        area="version-conflict",
+        weight=70,
+        signs=(
+            "LibMambaUnsatisfiableError",
+            "UnsatisfiableError: The following specifications were found to be incompatible",
+            "ResolvePackageNotFound:",
+        ),
+        what="conda found no set of packages that fits together.",
+        cause="The wanted packages exclude each other or this Python, or the channels do not have them. PyTorch itself gives no conda packages since 2.6.",
+        fix=(("dreamboot build", "builds an own environment with wheels that fit this machine, beside conda's"),),
+        link="https://github.com/pytorch/pytorch/issues/138506",
+        examples=(
+            "LibMambaUnsatisfiableError: Encountered problems while solving:\n  - package pytorch-2.1.0-py3.10_cuda12.1_cudnn8_0 requires python >=3.10,<3.11.0a0, but none of the providers can be installed",
+        ),
+    ),
+    Symptom(
         id="cor-invalid-distribution",
         area="corrupted-install",
         level=Level.WARNING,

@@ -86,6 +86,7 @@ SYMPTOMS = (
             "DefaultCPUAllocator: can't allocate memory",
             "numpy.core._exceptions._ArrayMemoryError",
             "Unable to allocate {size:any} for an array with shape",
+            "unable to mmap {size:int} bytes from file",
             "[Errno 12] Cannot allocate memory",
             "[Errno 12]",
             "std::bad_alloc",

@@ -8,6 +8,22 @@ from dreamboot.doctor.symptoms.base import Level, Symptom
 
 SYMPTOMS = (
     Symptom(
+        id="dep-kohya-optional",
+        area="corrupted-install",
+        weight=74,
+        signs=(
+            "No {module} / {other:any}がインストールされていないようです",
+            "No {module} / {other:any}がインストールされていません",
+        ),
+        unless=("No xformers", "No bitsandbytes"),
+        what="The package {module} is missing.",
+        cause="The optimizer or option that was asked for comes from {module}, which is not in this environment.",
+        fix=(("{python} -m pip install {module}", "installs it into this environment"),),
+        link="https://github.com/kohya-ss/sd-scripts",
+        examples=("ImportError: No lion_pytorch / lion_pytorch がインストールされていないようです",),
+        others=("ImportError: No bitsandbytes / bitsandbytesがインストールされていないようです",),
+    ),
+    Symptom(
         id="dep-named",
         area="corrupted-install",
         weight=74,
@@ -18,6 +34,7 @@ SYMPTOMS = (
             "Make sure to install {module} if you want to use it",
             "ValueError: {module} is not installed$",
             "ModuleNotFoundError: {module} is not installed$",
+            "RuntimeError: {module} is required to load C++ extensions",
             "requires the {module} package",
         ),
         unless=("bitsandbytes", "xformers", "flash_attn", "flash-attn"),

@@ -49,6 +49,7 @@ SYMPTOMS = (
             "401 Client Error",
             "403 Client Error",
             "403 Forbidden: Please enable access to public gated repositories in your fine-grained token",
+            "HfHubHTTPError: 403 Forbidden",
             "permission: fineGrained",
             "Invalid username or password",
             "Invalid user token",

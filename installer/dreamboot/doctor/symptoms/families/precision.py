@@ -8,6 +8,31 @@ from dreamboot.doctor.symptoms.base import Level, Symptom
 
 SYMPTOMS = (
     Symptom(
+        id="dt-no-gpu-code",
+        area="precision",
+        weight=78,
+        signs=(
+            "_cuda\" not implemented for '{type}'",
+            "_cuda_<impl|template>\" not implemented for '{type}'",
+            "not implemented for 'Float8_e4m3fn'",
+            "not implemented for 'Float8_e5m2'",
+        ),
+        what="An operation has no GPU code for the number format of the weights.",
+        cause="The weights are {type}: eight-bit floats are only a format to keep weights in and must be converted before each step; bf16 lacks some operations in older torch releases.",
+        fix=(
+            (
+                "mixed_precision = fp16",
+                "computes in a format that every operation has; and load weights of fp16 or bf16, not of fp8",
+            ),
+            ("{python} -m pip install --upgrade torch", "newer releases have more operations in bf16"),
+        ),
+        link="https://docs.pytorch.org/docs/stable/tensor_attributes.html",
+        examples=(
+            "RuntimeError: \"addmm_cuda\" not implemented for 'Float8_e4m3fn'",
+            "RuntimeError: \"triu_tril_cuda_template\" not implemented for 'BFloat16'",
+        ),
+    ),
+    Symptom(
         id="dt-half-float-bias",
         area="precision",
         weight=82,
@@ -90,8 +115,9 @@ SYMPTOMS = (
             "\" not implemented for 'Half'",
             "not implemented for 'Half'",
             "not implemented for 'BFloat16'",
-            "not implemented for 'Float8_e4m3fn'",
         ),
+        # The name of the operation tells where it ran.
+        unless=('_cuda" not implemented for', '_cuda_<impl|template>" not implemented for'),
         what="Half precision was asked for where it is not implemented.",
         cause="The operation runs on the CPU (or an old GPU path), which has no code for this format: no GPU is used, or a part of the model stayed on the CPU.",
         fix=(

@@ -33,6 +33,34 @@ def _said_otherwise(captures: Mapping[str, str], log: LogView) -> bool:
 
 SYMPTOMS = (
     Symptom(
+        id="pkg-numba-numpy",
+        area="version-conflict",
+        weight=82,
+        signs=("Numba needs NumPy {wanted:ver} or less. Got NumPy {found:ver}",),
+        what="numba is too old for this NumPy.",
+        cause="numba takes NumPy up to {wanted}; {found} is installed. Each release of numba names the newest NumPy that it knows.",
+        fix=(
+            ("{python} -m pip install --upgrade numba", "a numba that knows this NumPy"),
+            ("{python} -m pip install 'numpy<={wanted}'", "or: the NumPy that this numba knows"),
+        ),
+        link="https://numba.readthedocs.io/en/stable/user/installing.html",
+        examples=("ImportError: Numba needs NumPy 2.0 or less. Got NumPy 2.2.",),
+    ),
+    Symptom(
+        id="pkg-invalid-version",
+        area="version-conflict",
+        weight=70,
+        signs=("InvalidVersion: Invalid version: '{version:any}'",),
+        what="A package is installed under a version that is none.",
+        cause="'{version}' does not follow Python's rules for versions, which setuptools 66 and packaging 22 began to insist on.",
+        fix=(
+            ("dreamboot doctor --python {python}", "nothing: lists the packages of this environment"),
+            ("{python} -m pip list", "nothing: find the package with that version, and install a release of it"),
+        ),
+        link="https://packaging.python.org/en/latest/specifications/version-specifiers/",
+        examples=("packaging.version.InvalidVersion: Invalid version: '0.0.16+2166360.d20230112.x-y'",),
+    ),
+    Symptom(
         id="pkg-pydantic-2",
         area="version-conflict",
         weight=82,

@@ -46,6 +46,20 @@ def _tiny(captures: Mapping[str, str], _log: LogView) -> bool:
 
 SYMPTOMS = (
     Symptom(
+        id="vram-alloc-option",
+        area="vram",
+        weight=78,
+        signs=(
+            "Unrecognized CachingAllocator option: {option}",
+            "Unrecognized key '{option}' in CUDA allocator config",
+        ),
+        what="A setting of torch's memory allocator is not known to this torch.",
+        cause="PYTORCH_CUDA_ALLOC_CONF (or PYTORCH_ALLOC_CONF) holds {option}, which this release does not have; expandable_segments came with torch 2.1.",
+        fix=(("unset PYTORCH_CUDA_ALLOC_CONF", "without the setting (Windows: set PYTORCH_CUDA_ALLOC_CONF=)"),),
+        link="https://docs.pytorch.org/docs/stable/notes/cuda.html#optimizing-memory-usage-with-pytorch-cuda-alloc-conf",
+        examples=("RuntimeError: Unrecognized CachingAllocator option: expandable_segments",),
+    ),
+    Symptom(
         id="vram-flux-24gb",
         area="vram",
         weight=84,

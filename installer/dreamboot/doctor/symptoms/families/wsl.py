@@ -23,6 +23,24 @@ WSL_SIGNS = (
 
 SYMPTOMS = (
     Symptom(
+        id="dk-wsl-integration",
+        area="wsl",
+        weight=80,
+        signs=("The command 'docker' could not be found in this WSL",),
+        what="Docker Desktop does not serve this Linux of WSL.",
+        cause="Its WSL integration is switched off for this distribution.",
+        fix=(
+            (
+                "wsl --list --verbose",
+                "nothing: shows the distributions; then Docker Desktop > Settings > Resources > WSL integration: switch it on for this one",
+            ),
+        ),
+        link="https://docs.docker.com/desktop/features/wsl/",
+        examples=(
+            "The command 'docker' could not be found in this WSL 2 distro.\nWe recommend to activate the WSL integration in Docker Desktop settings.",
+        ),
+    ),
+    Symptom(
         id="wsl-tcc",
         area="wsl",
         weight=84,
