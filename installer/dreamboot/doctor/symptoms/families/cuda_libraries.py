@@ -46,7 +46,7 @@ SYMPTOMS = (
         ),
         link="https://github.com/triton-lang/triton/issues/2002",
         examples=(
-            '/tmp/tmp_itxw3hv/main.c:1:10: fatal error: cuda.h: No such file or directory\n    1 | #include "cuda.h"\ncompilation terminated.',
+            '/home/u/.triton/main.c:1:10: fatal error: cuda.h: No such file or directory\n    1 | #include "cuda.h"\ncompilation terminated.',
         ),
     ),
     Symptom(
