@@ -22,7 +22,10 @@ import sys
 from pathlib import Path
 
 # These carry the names of their inner functions, a fifth to three fifths of their size, which only a debugger reads.
-STRIPPED = re.compile(r"torch/lib/libtorch_\w+\.so|triton/_C/libtriton\.so|nvidia/nccl/lib/libnccl\.so\.\d+")
+STRIPPED = re.compile(
+    r"torch/lib/libtorch_\w+\.so|triton/_C/libtriton\.so|nvidia/nccl/lib/libnccl\.so\.\d+"
+    r"|(hf_xet|tokenizers|safetensors|PIL|yaml|regex)/[\w.-]+\.so"
+)
 # Reason → patterns of paths below site-packages. Only what was looked at by name: a `tests` folder of one package is
 # what another one imports (torch.testing, numpy.testing).
 REMOVED = {
@@ -47,6 +50,12 @@ REMOVED = {
         r"nvidia/.*/lib/lib(nvperf_host|nvperf_target|pcsamplingutil|checkpoint)\.so.*", r"triton/_C/libproton\.so",
         r"triton/instrumentation/.*\.so", r"triton/backends/nvidia/lib/cupti[^/]*/.*",
         r"triton/backends/nvidia/bin/(cuobjdump|nvdisasm)$",
+    ],
+    # Kept: the text encoders of every family, encoders for the fidelity measures, and what diffusers and peft import.
+    # The others are some 530 folders of language models, which are read at each start only to be listed.
+    "models of transformers that nothing here loads": [
+        r"transformers/models/(?!(auto|bart|bert|blip|blip_2|bloom|clip|dinov2|dinov2_with_registers|encoder_decoder|gpt2"
+        r"|siglip|t5|vit)/)[^/]+/.*",
     ],
     "type stubs": [r"(?!torch/_C/).*\.pyi$"],
     "uv and pip: nothing is installed into an image": [r"uv/.*", r"(\.\./)*bin/uvx?$", r"pip/.*"],
@@ -167,7 +176,20 @@ def settle(root: Path, epoch: int) -> None:
 def imports_still(root: Path) -> None:
     """What was verified before the pruning is verified again; raises when something is missing now."""
     generation = root / "envs" / "default" / "generations" / "1"
-    names = ["torch", "transformers", "diffusers", "accelerate", "bitsandbytes", "peft", "safetensors", "PIL"]
+    names = [
+        "torch",
+        "transformers",
+        "diffusers",
+        "accelerate",
+        "bitsandbytes",
+        "peft",
+        "safetensors",
+        "PIL",
+        "PIL._imagingft",
+    ]
+    names += ["yaml._yaml", "regex", "hf_xet"]
+    names += [f"transformers.models.{name}.modeling_{name}" for name in ("clip", "t5", "vit")]
+    names += [f"diffusers.models.transformers.transformer_{name}" for name in ("sd3", "flux")]
     child = root / "app" / "installer" / "dreamboot" / "building" / "verify_child.py"
     command = [str(generation / "venv" / "bin" / "python"), "-I", str(child), str(generation / "accelerate.yaml")]
     said = subprocess.run([*command, *names], stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -15,7 +15,19 @@ from dreamboot.doctor.companions import NAMES, mismatch
 from dreamboot.doctor.facts.values import Facts, Target
 from dreamboot.doctor.repair import Steps, variables_of
 from dreamboot.host.base import ProgramFailed
-from dreamboot.model import DreambootError, Event, EventKind, Finding, FixStep, Plan, Python, Refusal, SourceKind, Wish
+from dreamboot.model import (
+    Cost,
+    DreambootError,
+    Event,
+    EventKind,
+    Finding,
+    FixStep,
+    Plan,
+    Python,
+    Refusal,
+    SourceKind,
+    Wish,
+)
 from dreamboot.values import value
 
 
@@ -161,6 +173,8 @@ def take_torch(context: Context, target: Target, chosen: Replacement) -> Generat
             again = replace(order, again=True, elsewhere=context.assume is not None)
             yield from build(context.host, Layout(home=context.home), again)
             return ""
+        if not chosen.kept:
+            _room(context, target, chosen.plan.cost)
         for line in context.host.stream(_uv(target, chosen, order.sources, offline=context.offline),
                                         env={**variables_of(context.host), **order.secrets}):  # fmt: skip
             yield Event(kind=EventKind.LINE, stage="fix", message=line)
@@ -169,6 +183,14 @@ def take_torch(context: Context, target: Target, chosen: Replacement) -> Generat
     except DreambootError as failed:
         return f"{failed.problem.what} {failed.problem.cause}"
     return ""
+
+
+def _room(context: Context, target: Target, cost: Cost) -> None:
+    """Raises `DreambootError` where there is no room for another torch beside the old one, which is the way back."""
+    from dreamboot.building.space import Need, require_space
+
+    wanted = (cost.download_bytes or 0) + (cost.disk_bytes or 0)
+    require_space(context.host, [Need(path=Path(target.prefix), purpose="the packages", bytes=wanted)])
 
 
 def _uv(target: Target, chosen: Replacement, sources: Sequence[str], *, offline: bool) -> List[str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import time
@@ -19,6 +20,7 @@ from dreamboot.model import DreambootError, Event, EventKind, Finding, FixStep, 
 # Causes hide causes: after the first repair the next may show itself; more rounds than this would be going in circles.
 ROUNDS = 3
 Steps = List[Tuple[Finding, FixStep]]
+PROGRAMS = "programs"
 MENDED = (Status.ERROR, Status.WARNING, Status.CRASHED)
 
 
@@ -52,6 +54,11 @@ def take_snapshot(host: Host, home: Path, target: Target) -> Path:
     for number, site in enumerate(target.own_site):
         _link_tree(Path(site), folder / f"site-{number}")
         kept[f"site-{number}"] = site
+    programs = _programs(target)
+    for name in files.names(programs):
+        if os.path.isfile(os.path.join(programs, name)):
+            host.make_dir(folder / PROGRAMS)
+            _link(os.path.join(programs, name), str(folder / PROGRAMS / name))
     small = {}
     config = os.path.join(target.prefix, "pyvenv.cfg")
     if os.path.isfile(config):
@@ -81,6 +88,7 @@ def undo(host: Host, home: Path, target: Target) -> str:
         host.move(Path(site), aside)
         host.move(folder / name, Path(site))
         host.remove(aside)
+    _undo_programs(host, folder / PROGRAMS, _programs(target))
     for path, content in told["files"].items():
         host.write_text(Path(path), content)
     for kept, path in told["moved"].items():
@@ -183,6 +191,25 @@ def _snapshots(home: Path, target: Target) -> Path:
     import hashlib
 
     return home / "snapshots" / hashlib.sha256(target.prefix.encode()).hexdigest()[:12]
+
+
+def _programs(target: Target) -> str:
+    """The folder of the programs that packages bring along; "" where others share it (a system's Python)."""
+    folder = os.path.dirname(target.python)  # noqa: PTH120
+    own = os.path.basename(folder).lower() in ("bin", "scripts") and target.kind in ("venv", "uv-venv", "conda")  # noqa: PTH119
+    return folder if own else ""
+
+
+def _undo_programs(host: Host, kept: Path, programs: str) -> None:
+    """One by one: Windows lets nobody move the folder of a program that runs."""
+    names = set(files.names(str(kept)))
+    for name in sorted(set(files.names(programs)) | names) if names else ():
+        there = Path(programs) / name
+        if name not in names:
+            if os.path.isfile(there):
+                host.remove(there)
+        elif not os.path.isfile(there) or not filecmp.cmp(kept / name, there, shallow=False):
+            host.move(kept / name, there)
 
 
 def _link_tree(source: Path, copy: Path) -> None:

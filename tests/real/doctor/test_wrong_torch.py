@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Dict
 
@@ -45,6 +49,43 @@ def test_torch_is_replaced_proven_and_brought_back(with_gpu):
     assert {name for name in content(with_gpu.site) if "torch-2.11.0+cpu" in name} == set()
     with_gpu.doctor("--undo", "--yes")
     assert content(with_gpu.site) == before
+
+
+def test_undo_brings_the_programs_back_too(with_gpu):
+    """The build for the GPU brings a program, and one that was there is overwritten by the repair's installer."""
+    programs = with_gpu.python.parent
+    (programs / "torchrun").write_text("#!/bin/sh\necho the old one\n")
+    before = content(programs)
+    built = next((with_gpu.root / "own wheels").glob("torch-2.11*"))
+    with zipfile.ZipFile(built, "a") as archive:
+        archive.writestr("torch-2.11.0+cu126.data/scripts/torchrun", "#!python\nprint('the new one')\n")
+        archive.writestr("torch-2.11.0+cu126.data/scripts/torchfrtrace", "#!python\n")
+    with_gpu.doctor("--fix", "--yes")
+    assert "the new one" in (programs / "torchrun").read_text() and (programs / "torchfrtrace").exists()
+    with_gpu.doctor("--undo", "--yes")
+    assert content(programs) == before
+
+
+def test_without_room_nothing_is_changed(with_gpu, tmp_path):
+    """The environment lies on a disk that is too small for another torch."""
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    small_disk = tmp_path / "small disk"
+    small_disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small_disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    try:
+        shutil.copytree(with_gpu.prefix, small_disk / "venv", symlinks=True)
+        env = Env(with_gpu.root, small_disk / "venv")
+        env.environ.update(with_gpu.environ)
+        env.gpu("NVIDIA GeForce RTX 3060", "8.6")
+        before = content(env.site)
+        (step,) = env.doctor("--fix", "--yes")["fixed"]
+        assert step["done"] is False and "Not enough room on the disk" in step["failed"]
+        assert content(env.site) == before
+    finally:
+        subprocess.run(["umount", str(small_disk)], check=True)
 
 
 def test_a_dry_run_shows_the_build_and_changes_nothing(with_gpu):
