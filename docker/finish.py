@@ -26,6 +26,11 @@ STRIPPED = re.compile(
     r"torch/lib/libtorch_\w+\.so|triton/_C/libtriton\.so|nvidia/nccl/lib/libnccl\.so\.\d+"
     r"|(hf_xet|tokenizers|safetensors|PIL|yaml|regex)/[\w.-]+\.so"
 )
+# The text encoders of every family, encoders for the fidelity measures, and what diffusers and peft import.
+KEPT_MODELS = (
+    "auto", "bart", "bert", "blip", "blip_2", "bloom", "clip", "dinov2", "dinov2_with_registers", "encoder_decoder",
+    "gpt2", "siglip", "t5", "vit",
+)  # fmt: skip
 # Reason → patterns of paths below site-packages. Only what was looked at by name: a `tests` folder of one package is
 # what another one imports (torch.testing, numpy.testing).
 REMOVED = {
@@ -51,11 +56,9 @@ REMOVED = {
         r"triton/instrumentation/.*\.so", r"triton/backends/nvidia/lib/cupti[^/]*/.*",
         r"triton/backends/nvidia/bin/(cuobjdump|nvdisasm)$",
     ],
-    # Kept: the text encoders of every family, encoders for the fidelity measures, and what diffusers and peft import.
-    # The others are some 530 folders of language models, which are read at each start only to be listed.
+    # Some 530 folders of language models, which are read at each start only to be listed.
     "models of transformers that nothing here loads": [
-        r"transformers/models/(?!(auto|bart|bert|blip|blip_2|bloom|clip|dinov2|dinov2_with_registers|encoder_decoder|gpt2"
-        r"|siglip|t5|vit)/)[^/]+/.*",
+        r"transformers/models/(?!({})/)[^/]+/.*".format("|".join(KEPT_MODELS)),
     ],
     "type stubs": [r"(?!torch/_C/).*\.pyi$"],
     "uv and pip: nothing is installed into an image": [r"uv/.*", r"(\.\./)*bin/uvx?$", r"pip/.*"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dreamboot.model import DreambootError, Event, EventKind
-from dreamboot.terminal.commands.train import settings_from
+from dreamboot.terminal.commands.train import device_of, settings_from
 from dreamboot.terminal.draw import as_typed
 from dreamboot.terminal.progress import Watcher, amount
 from dreamboot.terminal.wizard import guess_noun, photos_fault
@@ -137,3 +137,16 @@ def test_quiet_is_silent(capsys):
     watcher = Watcher(quiet=True, debug=True)
     watcher.see(Event(kind=EventKind.STARTED, stage="train", message="x"))
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "device"),
+    [
+        (["--device", "cpu"], "cpu"),
+        (["--training.device=cpu"], "cpu"),
+        (["--device", "cpu", "--device", "cuda"], ""),
+        (["--max-train-steps", "4"], ""),
+    ],
+)
+def test_training_on_the_cpu_asks_an_image_for_no_gpu(words, device):
+    assert device_of(settings_from(words)) == device

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterator, List, Tuple, Union
 
 from dreamboot.app.context import Context
-from dreamboot.model import DreambootError, Event, ExitCode, Problem, Report
+from dreamboot.model import DreambootError, Event, ExitCode, Problem, Report, Wish
 from dreamboot.terminal.options import add_environment
 
 HELP = "train with a configuration file and/or flags"
@@ -58,10 +58,16 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
     from dreamboot.app.image_inside import take_environment
     from dreamboot.app.train import train
 
-    yield from take_environment(context)
+    yield from take_environment(context, Wish(device=device_of(settings)))
     yield from train(
         context, config=args.config, settings=settings, environment=args.env, output=args.output, launch=launch
     )
+
+
+def device_of(settings: Tuple[str, ...]) -> str:
+    """"cpu" where the trainer is told to compute there: a prebuilt image for GPUs then needs none; else ""."""
+    told = [text for key, _, text in (one.partition("=") for one in settings) if key in ("device", "training.device")]
+    return "cpu" if told[-1:] == ["cpu"] else ""
 
 
 def settings_from(words: List[str]) -> Tuple[str, ...]:
