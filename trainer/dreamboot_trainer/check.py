@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from dreamboot_trainer import hub
+from dreamboot_trainer import hub, sharding
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.checks.advice import advise
 from dreamboot_trainer.checks.fits import check_fits
@@ -60,6 +60,7 @@ def _consistency(config: Config) -> Checked:
     if config.data.token_initializers and config.training.method != "full":
         hint = "--set method=full (an adapter has no place for a token's meaning)"
         faults.append(_fault("token_initializers", "none with method = lora", "some", hint))
+    faults += sharding.faults(config)
     output = config.output
     if output.push_to_hub and not hub.is_name(output.hub_model_id):
         faults.append(_fault("hub_model_id", "OWNER/NAME", repr(output.hub_model_id), "--set hub_model_id=me/my-dog"))

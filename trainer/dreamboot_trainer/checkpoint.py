@@ -16,6 +16,7 @@ from dreamboot_trainer.checks.space import require_room
 from dreamboot_trainer.ema import Average
 from dreamboot_trainer.files import PARTIAL, replacing_folder
 from dreamboot_trainer.problems import TrainerError, mismatch
+from dreamboot_trainer.sharding import divided, local, part_of, whole_tree
 
 SCHEMA = 1
 _NAME = re.compile(r"step-(\d{6,})$")
@@ -55,7 +56,28 @@ def complete(folder: Path) -> tuple[Saved, ...]:
     return tuple(sorted(saved, key=lambda checkpoint: checkpoint.step))
 
 
-def save(folder: Path, step: int, state: State, limit: int) -> Saved:
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a checkpoint holds, with every tensor whole; `rest` is what torch writes: optimizer, schedule, scaler."""
+
+    weights: Mapping[str, torch.Tensor]
+    average: Mapping[str, torch.Tensor] | None
+    rest: Mapping[str, Any]
+    facts: dict[str, Any]
+
+
+def content(state: State, *, keep: bool) -> Content:
+    """The state as it will be written. Sharded tensors are put together: every process calls it, one has `keep`."""
+    average = state.average.shadow if state.average is not None else None
+    rest = {"optimizer": state.optimizer.state_dict(), "schedule": state.schedule.state_dict()}
+    if state.scaler is not None:
+        rest["scaler"] = state.scaler.state_dict()
+    weights = {name: parameter.detach() for name, parameter in state.weights.items()}
+    weights, average, rest["optimizer"] = whole_tree((weights, average, rest["optimizer"]), keep=keep)
+    return Content(weights, average, rest, state.facts)
+
+
+def save(folder: Path, step: int, content: Content, limit: int) -> Saved:
     """Write checkpoint `step`, then remove the oldest beyond `limit` (0 keeps all). Main process only.
 
     Random generators have no place in it: every draw is a function of the seed and the step (see noise.py).
@@ -63,21 +85,16 @@ def save(folder: Path, step: int, state: State, limit: int) -> Saved:
     """
     from safetensors.torch import save_file
 
-    optimizer = state.optimizer.state_dict()
-    needed = _bytes(state.weights) * (2 if state.average else 1) + _bytes_of(optimizer)
+    needed = _bytes_of((content.weights, content.average, content.rest))
     require_room(folder, int(needed * 1.02) + 2**20, "The checkpoints made so far are kept.")
     path = folder / f"step-{step:06d}"
     with replacing_folder(path) as partial:
-        tensors = {name: parameter.detach().cpu().contiguous() for name, parameter in state.weights.items()}
-        save_file(tensors, partial / _WEIGHTS)
-        if state.average is not None:
-            save_file({name: tensor.cpu() for name, tensor in state.average.shadow.items()}, partial / _AVERAGE)
-        rest = {"optimizer": optimizer, "schedule": state.schedule.state_dict()}
-        if state.scaler is not None:
-            rest["scaler"] = state.scaler.state_dict()
-        torch.save(rest, partial / _OPTIMIZER)
-        content = {"schema": SCHEMA, "step": step, "facts": state.facts}
-        (partial / _STATE).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        save_file({name: tensor.cpu().contiguous() for name, tensor in content.weights.items()}, partial / _WEIGHTS)
+        if content.average is not None:
+            save_file({name: tensor.cpu() for name, tensor in content.average.items()}, partial / _AVERAGE)
+        torch.save(dict(content.rest), partial / _OPTIMIZER)
+        words = {"schema": SCHEMA, "step": step, "facts": content.facts}
+        (partial / _STATE).write_text(json.dumps(words, indent=1), encoding="utf-8")
     _forget(folder, limit)
     return Saved(step=step, path=path)
 
@@ -96,11 +113,12 @@ def load(saved: Saved, state: State) -> None:
         rest = torch.load(saved.path / _OPTIMIZER, map_location="cpu", weights_only=True)
         with torch.no_grad():
             for name, parameter in state.weights.items():
-                parameter.copy_(tensors[name])
+                local(parameter).copy_(part_of(tensors[name], parameter))
             if state.average is not None:
                 for name, tensor in load_file(saved.path / _AVERAGE).items():
-                    state.average.shadow[name].copy_(tensor)
-        state.optimizer.load_state_dict(rest["optimizer"])
+                    shadow = state.average.shadow[name]
+                    local(shadow).copy_(part_of(tensor, shadow))
+        state.optimizer.load_state_dict(divided(rest["optimizer"], state.optimizer))
         state.schedule.load_state_dict(rest["schedule"])
         if state.scaler is not None:
             state.scaler.load_state_dict(rest["scaler"])
@@ -140,10 +158,6 @@ def _forget(folder: Path, limit: int) -> None:
     if limit:
         for old in complete(folder)[:-limit]:
             shutil.rmtree(old.path, ignore_errors=True)
-
-
-def _bytes(weights: Mapping[str, torch.nn.Parameter]) -> int:
-    return sum(parameter.numel() * parameter.element_size() for parameter in weights.values())
 
 
 def _bytes_of(content: Any) -> int:

@@ -159,6 +159,11 @@ class Training:
     )
     max_grad_norm: float = option(1.0, "Gradients are scaled down to this norm; 0 switches clipping off.", at_least=0)
     num_processes: int = option(0, "Processes that must take part; 0 accepts any number.", at_least=0)
+    sharding: str = option(
+        "none",
+        "With several processes: full divides weights, gradients and optimizer state among them (FSDP).",
+        choices=("none", "full"),
+    )
     device: str = option("auto", "Where to train.", choices=("auto", "cpu", "cuda", "xpu", "mps"))
 
 

@@ -41,6 +41,11 @@ class Context:
         """How many take part."""
         return int(self.accelerator.num_processes)
 
+    @property
+    def sharded(self) -> bool:
+        """Whether weights are divided among the processes: then all of them take part in whatever needs them whole."""
+        return self.config.training.sharding != "none"
+
     def wait(self) -> None:
         """Until every process is here."""
         self.accelerator.wait_for_everyone()

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dreamboot_trainer import losses, noise, tracking
+from dreamboot_trainer import losses, noise, sharding, tracking
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batch, Batches
 from dreamboot_trainer.ema import Average
@@ -132,7 +132,7 @@ def _clip(context: Context, training: Training) -> float:
     limit = context.config.training.max_grad_norm
     if not limit:
         return 0.0
-    norm = context.accelerator.clip_grad_norm_(training.parameters, limit)
+    norm = sharding.whole(context.accelerator.clip_grad_norm_(training.parameters, limit))
     value = float(norm) if norm is not None else 0.0
     return value if math.isfinite(value) else 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
 from dreamboot_trainer import backend as backends
-from dreamboot_trainer import class_images, tracking
+from dreamboot_trainer import class_images, sharding, tracking
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.concepts import subjects
@@ -35,6 +36,7 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
         # The last layers of a text encoder may take no part in what the family uses of it.
         unused = DistributedDataParallelKwargs(find_unused_parameters=config.training.train_text_encoder)
         tracking.require_tracker(config.output.report_to)
+        sharding.require_no_other(os.environ)
         accelerator = Accelerator(
             mixed_precision=precision.value,
             cpu=chosen.NAME == "cpu",

@@ -483,10 +483,10 @@ def test_lora_holds_the_frozen_network_in_half_precision(
     seen: dict[str, set[Any]] = {}
     save = lora.save
 
-    def spying(pipeline: Any, config: Any, out: Path) -> None:
+    def spying(pipeline: Any, config: Any, weights: Any, out: Path) -> None:
         for name, parameter in pipeline.denoiser.named_parameters():
             seen.setdefault("adapter" if "lora_" in name else "base", set()).add(parameter.dtype)
-        save(pipeline, config, out)
+        save(pipeline, config, weights, out)
 
     monkeypatch.setattr(lora, "save", spying)
     exact = losses(train(configure(tiny, photos, method="lora"), tmp_path / "a"))

@@ -72,7 +72,7 @@ def test_events_keep_the_contract(finished: tuple[Path, Any]) -> None:
         "export",
     }
     started = next(record["data"] for record in events if record["event"] == "started" and record["stage"] == "train")
-    assert set(started) == {"world_size", "device", "mixed_precision", "optimizer", "trainable_parameters"}
+    assert set(started) == {"world_size", "device", "mixed_precision", "optimizer", "trainable_parameters", "sharding"}
     steps = [record for record in events if record["event"] == "progress" and record["stage"] == "train"]
     assert [record["done"] for record in steps] == [1, 2, 3, 4]
     for record in steps:

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    import torch
+
     from dreamboot_trainer.config import Config
     from dreamboot_trainer.pipeline import Pipeline
     from dreamboot_trainer.trainable import Trainable
+
+    Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
 
 class Method(Protocol):
@@ -24,7 +28,13 @@ class Method(Protocol):
     def attach(self, pipeline: Pipeline, config: Config) -> Trainable:
         """The trainable module over the pipeline's parts; everything that stays as it is is frozen."""
 
-    def save(self, pipeline: Pipeline, config: Config, out: Path) -> None:
+    def weights(self, pipeline: Pipeline, config: Config, *, keep: bool) -> Weights:
+        """What has been trained, component by component. Sharded weights are put together: all processes call it.
+
+        `keep`: whether this process has a use for what was sharded; the others get None in its place.
+        """
+
+    def save(self, pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> None:
         """Write the result as the folder `out`."""
 
     def export(self, pipeline: Pipeline, config: Config, saved: Path, out: Path) -> None:

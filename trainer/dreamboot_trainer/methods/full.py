@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.pipeline import Pipeline
 from dreamboot_trainer.save import save_folder
+from dreamboot_trainer.sharding import whole_tree
 from dreamboot_trainer.trainable import Trainable
+
+if TYPE_CHECKING:
+    from dreamboot_trainer.methods import Weights
 
 NAME = "full"
 ADAPTERS = False
@@ -23,8 +28,8 @@ def attach(pipeline: Pipeline, config: Config) -> Trainable:
     return Trainable(pipeline.family, pipeline.denoiser, encoders)
 
 
-def save(pipeline: Pipeline, config: Config, out: Path) -> None:
-    """A diffusers folder: trained parts as they are now, the others as they came."""
+def weights(pipeline: Pipeline, config: Config, *, keep: bool) -> Weights:
+    """The denoiser's, and the text encoders' where they have changed."""
     family = pipeline.family
     trained = {family.denoiser: pipeline.denoiser.state_dict()}
     if config.training.train_text_encoder or config.data.token_initializers:
@@ -32,7 +37,13 @@ def save(pipeline: Pipeline, config: Config, out: Path) -> None:
             name: encoder.state_dict()
             for name, encoder in zip(family.text_encoders, pipeline.text.encoders, strict=True)
         }
-    save_folder(pipeline.folder, family, trained, config.output.save_precision, out)
+    found: Weights = whole_tree(trained, keep=keep)
+    return found
+
+
+def save(pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> None:
+    """A diffusers folder: trained parts as they are now, the others as they came."""
+    save_folder(pipeline.folder, pipeline.family, weights, config.output.save_precision, out)
 
 
 def export(_: Pipeline, __: Config, saved: Path, out: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,7 +13,11 @@ from dreamboot_trainer.files import replacing_folder
 from dreamboot_trainer.noise import seed_of
 from dreamboot_trainer.pipeline import Pipeline
 from dreamboot_trainer.save import dtype_of
+from dreamboot_trainer.sharding import whole_tree
 from dreamboot_trainer.trainable import Trainable
+
+if TYPE_CHECKING:
+    from dreamboot_trainer.methods import Weights
 
 NAME = "lora"
 ADAPTERS = True
@@ -53,7 +57,16 @@ def attach(pipeline: Pipeline, config: Config) -> Trainable:
     return trainable
 
 
-def save(pipeline: Pipeline, config: Config, out: Path) -> None:
+def weights(pipeline: Pipeline, config: Config, *, keep: bool) -> Weights:
+    """The adapters' of every part that has one."""
+    from peft.utils import get_peft_model_state_dict
+
+    adapters = {name: get_peft_model_state_dict(module) for name, module in _adapted(pipeline, config).items()}
+    found: Weights = whole_tree(adapters, keep=keep)
+    return found
+
+
+def save(pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> None:
     """A folder with one file in diffusers' names; its metadata says rank and strength."""
     from safetensors.torch import save_file
 
@@ -61,9 +74,9 @@ def save(pipeline: Pipeline, config: Config, out: Path) -> None:
     tensors: dict[str, torch.Tensor] = {}
     facts: dict[str, Any] = {}
     for name, module in _adapted(pipeline, config).items():
-        state, settings = _adapter(module)
-        tensors |= {f"{name}.{key}": value.detach().to("cpu", dtype).contiguous() for key, value in state.items()}
-        facts |= {f"{name}.{key}": value for key, value in settings.items()}
+        for key, value in weights[name].items():
+            tensors[f"{name}.{key}"] = value.detach().to("cpu", dtype).contiguous()
+        facts |= {f"{name}.{key}": value for key, value in _facts(module).items()}
     with replacing_folder(out) as partial:
         save_file(tensors, partial / FILE, metadata={"format": "pt", _METADATA: json.dumps(facts, sort_keys=True)})
 
@@ -104,15 +117,12 @@ def _adapted(pipeline: Pipeline, config: Config) -> dict[str, Any]:
     return parts if config.training.train_text_encoder else {pipeline.family.denoiser: pipeline.denoiser}
 
 
-def _adapter(module: Any) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The adapter's weights, and what diffusers needs to know to load it."""
-    from peft.utils import get_peft_model_state_dict
-
+def _facts(module: Any) -> dict[str, Any]:
+    """What diffusers needs to know to load the adapter."""
     settings = module.peft_config["default"]
-    facts = {
+    return {
         "r": settings.r,
         "lora_alpha": settings.lora_alpha,
         "use_dora": settings.use_dora,
         "target_modules": sorted(settings.target_modules),
     }
-    return get_peft_model_state_dict(module), facts

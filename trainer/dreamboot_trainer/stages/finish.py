@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 from dreamboot_trainer import hub, plots, sample
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.ema import Average
 from dreamboot_trainer.events import read_events
 from dreamboot_trainer.report import write_report
 from dreamboot_trainer.stages.prepare import Prepared
-from dreamboot_trainer.stages.training import grid_path
+from dreamboot_trainer.stages.training import grid_path, write_model
 
 EVENTS = "events.jsonl"
 MODEL, ORIGINAL = "model", "model.safetensors"
@@ -18,18 +16,17 @@ MODEL, ORIGINAL = "model", "model.safetensors"
 
 def save(context: Context, prepared: Prepared, average: Average | None) -> None:
     """before_after.png, loss.png and the folder model/, by the main process."""
+    run, config = context.run, context.config
+    context.events.started("save", "The model is written")
     if context.main:
-        run, config = context.run, context.config
-        context.events.started("save", "The model is written")
         before, after = grid_path(run, 0), grid_path(run, config.training.max_train_steps)
         if before.is_file() and after.is_file():
             sample.beside(before, after, run / "samples" / "before_after.png")
         records = read_events(run / EVENTS)
         plots.draw_loss(records, run / "plots" / "loss.png")
         plots.draw_rate(records, run / "plots" / "learning_rate.png")
-        with average.applied() if average else nullcontext():
-            prepared.method.save(prepared.pipeline, config, run / MODEL)
-        context.events.finished("save", path=str(run / MODEL))
+    write_model(context, prepared, average, run / MODEL)
+    context.events.finished("save", path=str(run / MODEL))
     context.wait()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamboot_trainer import backend as backends
-from dreamboot_trainer import sample
+from dreamboot_trainer import sample, sharding
 from dreamboot_trainer.config import ATTENTIONS
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.concepts import Subject, model_path, subjects
@@ -37,6 +37,7 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
     """Load every part onto the device."""
     context.events.started("prepare", "The model is loaded")
     require_processes(context)
+    sharding.require(context.config, context.processes, precision.value)
     require_shared_folder(context)
     config, device = context.config, context.accelerator.device
     method = methods()[config.training.method]

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from dreamboot_trainer import checkpoint, loop, optim, sample, tracking
+from dreamboot_trainer import checkpoint, loop, optim, sample, sharding, tracking
 from dreamboot_trainer.backend import Choice
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
@@ -24,6 +24,7 @@ _FREE_SECTIONS = ("sampling", "checkpoint", "output")
 _FREE_KEYS = (
     "data.dataloader_num_workers", "model.local_files_only", "prior.sample_batch_size", "training.compile",
     "training.device", "training.ema_decay", "training.num_processes", "training.num_train_epochs",
+    "training.sharding",
 )  # fmt: skip
 
 
@@ -41,10 +42,12 @@ def train(
         pipeline.forget()
     if config.training.compile != "no":
         trainable.compile_network(config.training.compile)
+    if context.sharded:
+        sharding.shard(trainable, context.accelerator.device, context.processes)
     trained = trainable.trained()
     optimizer, choice = optim.build(_groups(context, trainable), config.optimizer, context.accelerator.device.type)
     schedule = optim.schedule(optimizer, config.optimizer, config.training.max_train_steps)
-    wrapped, wrapped_optimizer = context.accelerator.prepare(trainable, optimizer)
+    wrapped, wrapped_optimizer = _wrapped(context, trainable, optimizer)
     average = Average(trained, config.training.ema_decay) if config.training.use_ema else None
     state = checkpoint.State(trained, optimizer, schedule, _facts(context, items), average, context.accelerator.scaler)
     first = _resume(context, state)
@@ -56,6 +59,7 @@ def train(
         mixed_precision=precision.value,
         optimizer=choice.value,
         trainable_parameters=sum(parameter.numel() for parameter in trained.values()),
+        sharding=config.training.sharding,
     )
     tracking.start(context)
     training = loop.Training(trainable, wrapped, wrapped_optimizer, schedule, batches, average)
@@ -72,7 +76,9 @@ def train(
     after_step(first)
     loop.train(context, training, first, after_step, lambda step: _checkpoint(context, state, step))
     tracking.finish(context)
-    context.events.finished("train")
+    # Of every process, so that a report shows whether weights were really divided.
+    held = context.gather([sharding.held_bytes(trainable, optimizer)])
+    context.events.finished("train", held_bytes=held)
     return average
 
 
@@ -91,6 +97,26 @@ def save_due(config: Config, step: int) -> bool:
 def save_path(run: Path, step: int) -> Path:
     """Where the model of a step lies."""
     return run / "saves" / f"step-{step:06d}"
+
+
+def write_model(context: Context, prepared: Prepared, average: Average | None, path: Path) -> None:
+    """The result as the folder `path`, averaged if there is an average: by the main process."""
+    if context.main or context.sharded:
+        with average.applied() if average else nullcontext():
+            weights = prepared.method.weights(prepared.pipeline, context.config, keep=context.main)
+            if context.main:
+                prepared.method.save(prepared.pipeline, context.config, weights, path)
+
+
+def _wrapped(context: Context, trainable: Trainable, optimizer: Any) -> tuple[Any, Any]:
+    """Both as accelerate prepares them: autocast, data parallelism, the scaling of gradients in fp16."""
+    accelerator = context.accelerator
+    if not context.sharded:
+        model, wrapped = accelerator.prepare(trainable, optimizer)
+        return model, wrapped
+    # What is prepared for evaluation gets autocast alone: gradients are exchanged by the sharded blocks themselves.
+    model = accelerator.prepare_model(trainable, device_placement=False, evaluation_mode=True)
+    return model, accelerator.prepare_optimizer(optimizer)
 
 
 def _groups(context: Context, trainable: Trainable) -> list[dict[str, Any]]:
@@ -128,21 +154,24 @@ def _resume(context: Context, state: checkpoint.State) -> int:
 
 
 def _checkpoint(context: Context, state: checkpoint.State, step: int) -> None:
-    if context.main:
-        limit = context.config.checkpoint.checkpoints_total_limit
-        checkpoint.save(context.run / "checkpoints", step, state, limit)
+    if context.main or context.sharded:
+        content = checkpoint.content(state, keep=context.main)
+        if context.main:
+            limit = context.config.checkpoint.checkpoints_total_limit
+            checkpoint.save(context.run / "checkpoints", step, content, limit)
     context.wait()
 
 
 def _sample(context: Context, prepared: Prepared, step: int, average: Average | None) -> None:
     """The grid of this step, unless it is there: by the main process, with averaged weights if there are some."""
     path, config = grid_path(context.run, step), context.config
-    if context.main and config.sampling.num_validation_images and not path.is_file():
+    if config.sampling.num_validation_images and _takes_part(context, path):
         with average.applied() if average else nullcontext(), prepared.pipeline.awake(), _uncompiled(config):
             grid = sample.make_grid(
                 prepared.pipeline, config.sampling, prepared.prompts, config.data.resolution, f"step {step}"
             )
-        sample.write_png(grid, path)
+        if context.main:
+            sample.write_png(grid, path)
         context.events.progress("sample", step, config.training.max_train_steps, "steps", path=str(path))
     context.wait()
 
@@ -150,12 +179,20 @@ def _sample(context: Context, prepared: Prepared, step: int, average: Average | 
 def _save(context: Context, prepared: Prepared, step: int, average: Average | None) -> None:
     """The model as it is after this step, unless it is there: by the main process, averaged if there is an average."""
     path = save_path(context.run, step)
-    if context.main and not path.is_dir():
+    if _takes_part(context, path):
         path.parent.mkdir(exist_ok=True)
-        with average.applied() if average else nullcontext():
-            prepared.method.save(prepared.pipeline, context.config, path)
+        write_model(context, prepared, average, path)
         context.events.line("save", f"The model after step {step} is kept", path=str(path))
     context.wait()
+
+
+def _takes_part(context: Context, path: Path) -> bool:
+    """Whether this process is needed to make `path`, which may be there: the main one, or all with sharded weights.
+
+    A network whose weights are divided answers only where every process calls it; so the first one decides for all.
+    """
+    absent = not path.exists()
+    return bool(context.gather([absent])[0]) if context.sharded else context.main and absent
 
 
 def _uncompiled(config: Config) -> AbstractContextManager[None]:

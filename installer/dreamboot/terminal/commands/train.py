@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--hosts", type=int, default=1, metavar="N", help="hosts that train together (1)")
     group.add_argument("--host-rank", type=int, default=0, metavar="R", help="which of them this one is, from 0")
     group.add_argument("--main-address", default="", metavar="ADDRESS:PORT", help="where they meet: on host 0")
+    group.add_argument(
+        "--sharding", choices=("none", "full"),
+        help="full: the processes divide weights, gradients and optimizer state among them (FSDP); needs two or more",
+    )  # fmt: skip
     parser.epilog = "Every setting of the trainer is a flag too: --learning-rate 2e-6, --max-train-steps 400 ..."
 
 
@@ -40,6 +44,8 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
     from dreamboot.launching.several import Launch
 
     settings = (*args.set, *settings_from(args.unknown))
+    if args.sharding:
+        settings = (*settings, f"sharding={args.sharding}")
     launch = Launch(
         processes=args.processes, restarts=args.restarts, hosts=args.hosts, host_rank=args.host_rank,
         main_address=args.main_address,
@@ -65,7 +71,7 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
 
 
 def device_of(settings: Tuple[str, ...]) -> str:
-    """"cpu" where the trainer is told to compute there: a prebuilt image for GPUs then needs none; else ""."""
+    """ "cpu" where the trainer is told to compute there: a prebuilt image for GPUs then needs none; else ""."""
     told = [text for key, _, text in (one.partition("=") for one in settings) if key in ("device", "training.device")]
     return "cpu" if told[-1:] == ["cpu"] else ""
 
