@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import cache
+from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType, SimpleNamespace
+from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any
 
 _FLAGS = ("_peft_available", "_bitsandbytes_available")
@@ -21,6 +23,10 @@ _CROWDED = (
     "transformers.models", "diffusers.models.autoencoders", "diffusers.models.transformers", "diffusers.models.unets"
 )  # fmt: skip
 """Packages whose `__init__` reads a file or imports a network for each family that the library knows."""
+_ASKED = {"PreTrainedModel": "transformers.modeling_utils"}
+"""What diffusers asks transformers itself for, and where it is: reading its 540 folders of models takes 0.3 seconds."""
+_ASKED_LATER = ("AutoImageProcessor",)
+"""What it keeps for reading single files, which does not happen here."""
 
 
 OFFLINE_WISHED = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
@@ -72,6 +78,16 @@ def _one_process() -> Iterator[None]:
 
 @contextmanager
 def _without_adapters() -> Iterator[None]:
+    transformers: Any = _postpone("transformers", _ASKED)
+    if transformers is not None:
+        transformers.__version__ = metadata.version("transformers")
+        for name in _ASKED_LATER:
+            setattr(transformers, name, _Later(name))
+        # Models take only a word of typing from it, and it runs transformers' own code to learn all names.
+        _postpone("transformers.processing_utils", {"Unpack": "typing_extensions"})
+        _without_docstrings()
+    # Both libraries read the records of all that is installed, which does not change here.
+    metadata.packages_distributions = cache(metadata.packages_distributions)
     import diffusers.utils
     from diffusers.utils import import_utils
 
@@ -90,11 +106,19 @@ def _without_adapters() -> Iterator[None]:
             setattr(import_utils, name, value)
 
 
+def _without_docstrings() -> None:
+    """transformers writes the docstrings of its models when they are imported, by reading what they are made of."""
+    utils: Any = importlib.import_module("transformers.utils")
+    if hasattr(utils, "auto_docstring"):
+        utils.auto_docstring = _unchanged
+
+
 class _Postponed(ModuleType):
     """A module whose code runs when somebody asks it for something; modules inside it can be imported before."""
 
-    def __init__(self, spec: ModuleSpec) -> None:
+    def __init__(self, spec: ModuleSpec, elsewhere: Mapping[str, str]) -> None:
         super().__init__(spec.name)
+        self._elsewhere = dict(elsewhere)
         self.__spec__ = spec
         self.__file__ = spec.origin
         self.__package__ = spec.parent
@@ -106,6 +130,8 @@ class _Postponed(ModuleType):
         successor = sys.modules.get(self.__name__, self)
         if successor is not self:
             return getattr(successor, name)
+        if name in self.__dict__.get("_elsewhere", ()):
+            return getattr(importlib.import_module(self._elsewhere[name]), name)
         if name.startswith("__") or not self.__dict__.get("_waiting"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if "__path__" in self.__dict__ and PathFinder.find_spec(f"{self.__name__}.{name}", self.__path__):
@@ -119,8 +145,23 @@ class _Postponed(ModuleType):
         return getattr(sys.modules[self.__name__], name)
 
 
-def _postpone(name: str) -> _Postponed | None:
-    """Put an empty module in the place of `name`, unless it is imported already or there is none."""
+class _Later:
+    """A class of transformers that is found when somebody uses it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        module = sys.modules["transformers"]
+        delattr(module, self._name)
+        return getattr(getattr(module, self._name), name)
+
+
+def _postpone(name: str, elsewhere: Mapping[str, str] = MappingProxyType({})) -> _Postponed | None:
+    """Put an empty module in the place of `name`, unless it is imported already or there is none.
+
+    `elsewhere`: names of it, each with the module that it comes from, for which its own code need not run.
+    """
     if name in sys.modules:
         return None
     try:
@@ -129,7 +170,7 @@ def _postpone(name: str) -> _Postponed | None:
         return None
     if spec is None or name in sys.modules:
         return None
-    module = _Postponed(spec)
+    module = _Postponed(spec, elsewhere)
     sys.modules[name] = module
     parent, _, own = name.rpartition(".")
     if parent:
