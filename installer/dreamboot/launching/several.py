@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
-import socket
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from dreamboot.host import network
 from dreamboot.launching.trainer import PACKAGE
 from dreamboot.model import DreambootError, Environment, ExitCode, Problem
 from dreamboot.values import value
@@ -81,9 +80,9 @@ def elastic_variables(launch: Launch, plan: Mapping[str, Any]) -> Dict[str, str]
         variables["ACCELERATE_USE_CPU"] = "true"
     if launch.hosts > 1:
         # gloo looks up the machine's name, finds 127.0.0.1 there and waits for ever.
-        network = _interface(_own_address(launch))
-        if network:
-            variables.update(GLOO_SOCKET_IFNAME=network, NCCL_SOCKET_IFNAME=network)
+        interface = network.interface_of(_own_address(launch))
+        if interface:
+            variables.update(GLOO_SOCKET_IFNAME=interface, NCCL_SOCKET_IFNAME=interface)
     return variables
 
 
@@ -101,10 +100,7 @@ def _own_address(launch: Launch) -> str:
     """This host's address on the way to the meeting point. Nothing is sent for it."""
     name, port = _split(launch.main_address)
     try:
-        family, kind, _, _, target = socket.getaddrinfo(name, int(port), type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.connect(target)
-            return str(probe.getsockname()[0])
+        return network.address_towards(name, int(port))
     except OSError as error:
         problem = Problem(
             id="main-address",
@@ -113,17 +109,3 @@ def _own_address(launch: Launch) -> str:
             hint=f"ping {name}   (and give the address at which every host reaches the first one)",
         )
         raise DreambootError(problem) from error
-
-
-def _interface(address: str) -> str:
-    """The network interface that has this address; "" where none has."""
-    import psutil
-
-    wanted = ipaddress.ip_address(address)
-    for name, addresses in psutil.net_if_addrs().items():
-        for each in addresses:
-            if each.family in (socket.AF_INET, socket.AF_INET6) and wanted == ipaddress.ip_address(
-                each.address.split("%")[0]
-            ):
-                return str(name)
-    return ""
