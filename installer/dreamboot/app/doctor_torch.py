@@ -11,7 +11,7 @@ from dreamboot.app.environment import machine_with_sources, order_for, with_patc
 from dreamboot.building import generations
 from dreamboot.building.layout import Layout
 from dreamboot.doctor.check import COMPANIONS, TORCH
-from dreamboot.doctor.companions import NAMES, mismatch
+from dreamboot.doctor.companions import NAMES, local_version, mismatch
 from dreamboot.doctor.facts.values import Facts, Target
 from dreamboot.doctor.repair import Steps, variables_of
 from dreamboot.host.base import ProgramFailed
@@ -146,6 +146,8 @@ def requirements(plan: Plan, facts: Facts, *, kept: bool = False) -> Tuple[str, 
     if row is None or not (kept or plan.torch.source in (SourceKind.PYTORCH_INDEX, SourceKind.DEFAULT_INDEX)):
         return tuple(found)
     local = f"+{plan.torch.tag}" if plan.torch.source is SourceKind.PYTORCH_INDEX else ""
+    # The package index has another build of the same release, which does not load beside this torch.
+    local = local_version(facts) if kept else local
     for name, release in zip(NAMES, (row.torchvision, row.torchaudio)):
         if release and facts.version(name) and (not kept or mismatch(facts, name)):
             found.append(f"{name}=={release}{local}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
-from dreamboot.doctor.check import Outcome, companion_steps, error, install, ok
+from dreamboot.doctor.check import Outcome, companion_steps, error, install, manual, ok
 from dreamboot.doctor.facts.values import Facts
 from dreamboot.doctor.versions import within
 from dreamboot.model import FixStep
@@ -54,10 +54,17 @@ def judge(facts: Facts, name: str) -> Outcome:
     return ok(f"{name} {companion.version if companion else ''} with torch {torch.version if torch else ''}")
 
 
+def local_version(facts: Facts) -> str:
+    """ "+cpu", "+cu126" ... where torch is one of PyTorch's own builds: its companions have the same; else ""."""
+    _, mark, tag = facts.version("torch").partition("+")
+    return mark + tag
+
+
 def _steps(facts: Facts, name: str) -> Tuple[FixStep, ...]:
-    """A CPU build has its companions on the package index; the others are looked for where torch comes from."""
-    wanted = release_for(facts, name)
-    torch = facts.torch
-    if wanted and torch is not None and torch.tag in ("", "cpu"):
+    """The package index has companions of its own torch; those of PyTorch's builds are looked for at torch's source."""
+    wanted, local, torch = release_for(facts, name), local_version(facts), facts.torch
+    if wanted and torch is not None and torch.tag in ("", "cpu") and not local:
         return (install(facts, f"{name}=={wanted}", f"torch=={torch.release}"),)
-    return companion_steps(facts, f"{name}=={wanted}" if wanted else name)
+    python = facts.target.python or "python"
+    without = manual(f"uv pip uninstall --python {python} {name}", f"or: training does not need {name}")
+    return (*companion_steps(facts, f"{name}=={wanted}{local}" if wanted else name), without)

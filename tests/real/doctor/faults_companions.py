@@ -46,6 +46,14 @@ def torchvision_cuda_beside_cpu(env):
     )
 
 
+def torchvision_of_the_index_beside_cpu(env):
+    """As the package index has it: no local version in its metadata, and CUDA's is worked out when it is imported."""
+    env.stub("torch", "2.13.0+cpu")
+    told = "__version__ = '0.28.0+cu130'\nfrom torchvision.extension import _check_cuda_version\n"
+    told += "if _check_cuda_version() > 0:\n    cuda = _check_cuda_version()\n"
+    env.stub("torchvision", "0.28.0", {"torchvision/version.py": told}, ["torch==2.13.0"])
+
+
 def torchaudio_for_other_torch(env):
     env.stub("torch", "2.3.1+cu121")
     env.stub("torchaudio", "2.2.2+cu121", {"torchaudio/__init__.py": ""}, ["torch==2.2.2"])
@@ -209,6 +217,7 @@ FAULTS = {
     torchvision_for_other_torch: ("torchvision-fits", "error"),
     torchvision_for_other_cuda: ("torchvision-fits", "error"),
     torchvision_cuda_beside_cpu: ("torchvision-fits", "error"),
+    torchvision_of_the_index_beside_cpu: ("torchvision-fits", "error"),
     torchaudio_for_other_torch: ("torchaudio-fits", "error"),
     nvjitlink_stale: ("nvidia-libraries", "error"),
     xformers_other_torch: ("xformers-fits", "error"),

@@ -136,6 +136,19 @@ def test_torchvision_is_exchanged_and_torch_stays(with_other_torchvision):
     assert content(env.site) == before
 
 
+def test_the_index_build_is_no_way_out_for_a_torch_of_pytorchs_own(with_other_torchvision):
+    """0.26.0 of the package index is another build than 0.26.0+cu126: it would be installed, and not load."""
+    env = with_other_torchvision
+    for path in (env.root / "own wheels").glob("torchvision-*"):
+        path.unlink()
+    told = {"torchvision/version.py": "__version__ = '0.26.0+cu130'\n"}
+    wheel(env.root / "own wheels", "torchvision", "0.26.0", told, ["torch==2.11.0"])
+    before = content(env.site)
+    (step,) = env.doctor("--fix", "--yes")["fixed"]
+    assert step["done"] is False and "torchvision==0.26.0+cu126" in step["failed"]
+    assert content(env.site) == before
+
+
 def test_where_there_is_no_torchvision_nothing_is_changed(with_other_torchvision):
     env = with_other_torchvision
     for path in (env.root / "own wheels").glob("torchvision-*"):

@@ -80,12 +80,15 @@ def _torch(package: Package) -> Extension:
 
 
 def _companion(package: Package) -> Extension:
-    """torchvision and torchaudio: the pin of their metadata; CUDA from version.py, or from the local version."""
+    """torchvision and torchaudio: the pin of their metadata; CUDA from version.py, or from the local version.
+
+    The wheels of the default index have no local version in their metadata; their version.py does.
+    """
     told = files.text(os.path.join(package.site, package.name, "version.py"), 20_000)
-    cuda = re.search(r"^cuda\s*=\s*['\"]([\d.]+)['\"]", told, re.MULTILINE) or re.search(
-        r"\+cu(\d{2,3})", package.version
-    )
     version = re.search(r"__version__\s*=\s*['\"]([^'\"]+)", told)
+    cuda = re.search(r"^cuda\s*=\s*['\"]([\d.]+)['\"]", told, re.MULTILINE) or re.search(
+        r"\+cu(\d{2,3})", f"{version.group(1) if version else ''} {package.version}"
+    )
     pin = next(
         (re.search(r"torch\s*\(?==\s*([\d.]+)", one) for one in package.requires if re.match(r"torch\b", one)), None
     )
