@@ -33,6 +33,8 @@ ELSEWHERE = {
     "test_a_bundle_goes_the_whole_way_without_any_network",
     "dreamboot bundle --assume": "tests/real/building/test_sources_command.py::test_a_bundle_for_windows_is_made_here",
     "dreamboot train --in-image": "tests/containers/test_image_runs.py",
+    "dreamboot train --processes 2 --sharding": "tests/real/trainer/test_sharding.py::"
+    "test_killed_and_started_again_it_makes_the_losses_of_the_undisturbed_run",
     "dreamboot train --processes": "tests/real/trainer/test_several.py::test_with_restarts_it_goes_on_by_itself",
     "dreamboot train --hosts": "tests/real/trainer/test_several.py::test_two_hosts_learn_what_two_processes_do",
     "dreamboot convert my_lora": "tests/unit/trainer/convert/test_convert_lora.py",

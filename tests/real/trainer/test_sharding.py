@@ -114,14 +114,17 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert {name: (tensor.shape, tensor.dtype) for name, tensor in found.items()} == {
         name: (tensor.shape, tensor.dtype) for name, tensor in expected.items()
     }
-    worst = max((tensor.float() - expected[name].float()).abs().max().item() for name, tensor in found.items())
-    assert worst < 1e-3  # one step moves a weight by the learning rate of 1e-3 at most
+    for name, tensor in found.items():
+        # A step moves a weight by up to 1e-3; seen were 8e-6. In fp16 the next number after 1 is 1e-3 away.
+        near = 1e-4 if tensor.dtype is torch.float32 else 1e-3
+        assert torch.allclose(tensor.float(), expected[name].float(), rtol=0, atol=near), name
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_losses_are_those_of_one_process_with_twice_the_accumulation(runs: Runs, name: str) -> None:
     one, two = losses(events(runs.one / name)), losses(events(runs.two / name))
-    assert len(two) == (STEPS if name == "whole" else 3)
+    told = [e["done"] for e in events(runs.two / name) if (e["event"], e["stage"]) == PROGRESS]
+    assert told == list(range(1, (STEPS if name == "whole" else 3) + 1))  # by one writer, each once
     assert two == {step: pytest.approx(loss, rel=1e-4) for step, loss in one.items()}
 
 
