@@ -65,7 +65,8 @@ def document(rows: list[dict[str, Any]]) -> str:
     head: dict[str, Any] = {
         "schema": 1,
         "about": "peak video memory of a training step, prior preservation included (MiB, as nvidia-smi counts); "
-        "fp16 stands for bf16 too",
+        "around_mib: the most around the steps, where prompts are read, photos encoded, four class images and four "
+        "samples drawn at once; fp16 stands for bf16 too",
         "as_of": datetime.now(timezone.utc).date().isoformat(),
         "sources": {
             "predicted": "python -m dreamboot_trainer predict, by benchmarks/memory_table.py (LoRA of rank 16); how "
@@ -83,15 +84,17 @@ def row(
     """One row of the table."""
     from dreamboot_trainer.predict.prediction import configs_of, predict
     from dreamboot_trainer.predict.request import Request
+    from dreamboot_trainer.predict.step import STEP
 
     request = Request(
         family=family, method=method, resolution=RESOLUTIONS[family], samples=2, optimizer=optimizer, rank=16,
-        mixed_precision=precision, checkpointing=checkpointing, base=base,
+        mixed_precision=precision, checkpointing=checkpointing, base=base, around=True, class_images=4, pictures=4,
     )  # fmt: skip
+    moments = dict(predict(request, configs_of(family)).moments)
     made: dict[str, Any] = {
         "family": family, "method": method, "resolution": RESOLUTIONS[family], "batch": 1,
         "checkpointing": checkpointing, "optimizer": optimizer, "mixed_precision": precision,
-        "peak_mib": predict(request, configs_of(family)).total, "source": ["predicted"],
+        "peak_mib": moments.pop(STEP), "around_mib": max(moments.values()), "source": ["predicted"],
     }  # fmt: skip
     if base != "auto":
         made["base"] = base

@@ -71,6 +71,19 @@ class Pipeline:
             if self.resting:
                 self._move(torch.device("cpu"))
 
+    @contextmanager
+    def without_words(self) -> Iterator[None]:
+        """Inside, text encoders that are not trained wait in main memory: pixels want the room (SDXL's take 3.3 GB)."""
+        on_card = self.device.type != "cpu"
+        away = [encoder for encoder in self._frozen() if on_card and encoder.device.type == self.device.type]
+        for encoder in away:
+            encoder.to(torch.device("cpu"))
+        try:
+            yield
+        finally:
+            for encoder in away:
+                encoder.to(self.device)
+
     def _move(self, device: torch.device) -> None:
         large = [] if device.type == "cpu" else self._large()
         for part in self._resting():
@@ -101,8 +114,11 @@ class Pipeline:
 
     def _resting(self) -> tuple[Any, ...]:
         """What training does not need."""
-        frozen = (e for e in self.text.encoders if not any(p.requires_grad for p in e.parameters()))
-        return (self.vae, *frozen)
+        return (self.vae, *self._frozen())
+
+    def _frozen(self) -> list[Any]:
+        """The text encoders that are not trained."""
+        return [e for e in self.text.encoders if not any(p.requires_grad for p in e.parameters())]
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Rows:
@@ -147,11 +163,13 @@ class Pipeline:
 
         training = self.denoiser.training
         self.denoiser.eval()
-        latents = family.sample.denoise(
-            predict, self.schedule, start, text, negative, sizes, request.guidance, request.steps
-        )
+        with self.without_words():
+            latents = family.sample.denoise(
+                predict, self.schedule, start, text, negative, sizes, request.guidance, request.steps
+            )
+            pictures = tuple(to_image(family.latents.decode(self.vae, one[None])[0]) for one in latents)
         self.denoiser.train(training)
-        return tuple(to_image(family.latents.decode(self.vae, one[None])[0]) for one in latents)
+        return pictures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

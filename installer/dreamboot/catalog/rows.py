@@ -290,7 +290,10 @@ class BuildSize:
 
 @value
 class MemoryRow:
-    """One predicted peak of video memory (MiB) for a training recipe; `base`: "nf4" for weights of 4 bits."""
+    """One predicted peak of video memory (MiB) for a training recipe; `base`: "nf4" for weights of 4 bits.
+
+    `peak_mib`: of a step. `around_mib`: the most around the steps (prompts read, photos encoded, pictures drawn).
+    """
 
     family: str
     method: str
@@ -301,8 +304,14 @@ class MemoryRow:
     mixed_precision: str
     peak_mib: int
     source: Strings
+    around_mib: int = 0
     accumulation: int = 1
     base: str = "auto"
     text_encoder: bool = False
     speed: float = 0.0
     unverified: Strings = ()
+
+    @property
+    def most_mib(self) -> int:
+        """The most that a run by this recipe holds at any time."""
+        return max(self.peak_mib, self.around_mib)

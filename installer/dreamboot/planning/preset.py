@@ -1,10 +1,14 @@
 """Training settings that fit the free video memory: the fastest recipe whose predicted peak, with a margin, fits.
 
-Peaks are the trainer's own predictions (table `memory`), which came within 4 % of nine published totals of a Tesla T4.
-The margin, a tenth of the peak and 1 GiB, is for what is not modelled: cuDNN's workspaces, a desktop, the moments
-before training. A 10.74 GiB card ran out of memory with the recipe that is predicted at 9460 MiB for the builds of its
-time (ShivamShrirao/diffusers issue 108), so more than 1.5 GiB beside the prediction must be allowed for; 12 GB cards
-run it (huggingface/diffusers examples/dreambooth/README.md). With this margin it asks for 11075 MiB in today's builds.
+Peaks are the trainer's own predictions (table `memory`), which came within 5 % of nine published totals of a Tesla T4.
+The margin on a step, a tenth of the peak and 1 GiB, is for what is not modelled: cuDNN's workspaces, a desktop. A 10.74
+GiB card ran out of memory with the recipe that is predicted at 9480 MiB for the builds of its time
+(ShivamShrirao/diffusers issue 108), so more than 1.5 GiB beside the prediction must be allowed for; 12 GB cards run it
+(huggingface/diffusers examples/dreambooth/README.md). With this margin it asks for 11049 MiB in
+today's builds.
+
+Around the steps prompts are read, photos encoded, class images and samples drawn. That happens in plain sequence, and
+what torch holds unused is given back to it, so a tenth is the margin there.
 """
 
 from __future__ import annotations
@@ -66,7 +70,7 @@ def need_mib(row: MemoryRow, resolution: int) -> int:
     """What must be free to train by this row, margin included. Activations grow with the pixels, weights do not."""
     scale = max(1.0, (resolution / row.resolution) ** 2)
     # Below its own resolution a row is kept as it is: an upper bound. Above, all of it is scaled: an upper bound too.
-    return int(row.peak_mib * scale * MARGIN) + RESERVE_MIB
+    return max(int(row.peak_mib * scale * MARGIN) + RESERVE_MIB, int(row.around_mib * scale * MARGIN))
 
 
 def _fitted(
@@ -84,7 +88,7 @@ def _fitted(
         fitting = next((row for row in smaller if need_mib(row, resolution) <= free), None)
         wanted = smaller or wanted
     if fitting is None:
-        fitting = min(wanted, key=lambda row: row.peak_mib)
+        fitting = min(wanted, key=lambda row: (need_mib(row, resolution), row.peak_mib))
         need = need_mib(fitting, resolution)
         warnings.append(
             f"No recipe for {chosen.question.wish.family} is known to fit {free} MiB of free video memory: the "
@@ -98,11 +102,11 @@ def _fitted(
     settings["train_batch_size"] = fitting.batch
     settings["gradient_accumulation_steps"] = fitting.accumulation
     reason += (
-        f"predicted peak {fitting.peak_mib} MiB; with a margin of a tenth and {RESERVE_MIB} MiB it asks for "
-        f"{need_mib(fitting, resolution)} MiB, {free} MiB are free"
+        f"predicted peak {fitting.peak_mib} MiB in a step and {fitting.around_mib} MiB around the steps; with a margin "
+        f"it asks for {need_mib(fitting, resolution)} MiB, {free} MiB are free"
     )
     made = Preset(
-        method=fitting.method, settings=settings, mixed_precision=precision, predicted_vram_mib=fitting.peak_mib,
+        method=fitting.method, settings=settings, mixed_precision=precision, predicted_vram_mib=fitting.most_mib,
         seconds_per_step=round(1 / fitting.speed, 2) if fitting.speed else None, reason=reason,
     )  # fmt: skip
     return made, tuple(warnings)

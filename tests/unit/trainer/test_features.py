@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -441,6 +442,48 @@ def test_parts_that_training_does_not_need_rest_and_wake_for_samples(tiny: Path)
     with loaded.awake():
         assert loaded.vae.device.type == "meta"
         assert loaded.text.encoders[0].device.type == "cpu"
+
+
+def test_text_encoders_wait_in_main_memory_while_there_are_pixels(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamboot_trainer import pipeline
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.model_folder import read_folder
+
+    folder = read_folder(tiny)
+    loaded = pipeline.load(family_of(folder), folder, None, torch.device("cpu"))
+    encoder, moves = loaded.text.encoders[0], []
+    encoder.to("meta")
+    loaded.device = torch.device("meta")
+    monkeypatch.setattr(encoder, "to", lambda device: moves.append(device.type))
+    with loaded.without_words():
+        assert moves == ["cpu"]
+    assert moves == ["cpu", "meta"]
+    encoder.requires_grad_(True)
+    with loaded.without_words():
+        assert moves == ["cpu", "meta"]
+
+
+def test_pictures_are_decoded_without_the_text_encoders(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamboot_trainer import pipeline
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.model_folder import read_folder
+
+    folder = read_folder(tiny)
+    loaded, seen = pipeline.load(family_of(folder), folder, None, torch.device("cpu")), []
+    decode, way = loaded.vae.decode, pipeline.Pipeline.without_words
+
+    @contextmanager
+    def noted(self: Any) -> Any:
+        seen.append("away")
+        with way(self):
+            yield
+        seen.append("back")
+
+    monkeypatch.setattr(pipeline.Pipeline, "without_words", noted)
+    monkeypatch.setattr(loaded.vae, "decode", lambda latents: (seen.append("decode"), decode(latents))[1])
+    text = loaded.embed(["a photo of a dog"])
+    loaded.generate(pipeline.Request(seeds=(1,), height=64, width=64, guidance=1.0, steps=1), text, text)
+    assert seen == ["away", "decode", "back"]
 
 
 def test_a_missing_tracker_is_a_problem(

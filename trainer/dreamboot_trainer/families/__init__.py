@@ -136,6 +136,7 @@ class Family:
     `packing`: latent pixels that the denoiser takes as one. `never_trained`: text encoders that always stay as they
     are. `methods`, `attentions`: values of the keys `method` and `attention` that it can be trained with.
     `flow`: trained by flow matching, so noise levels are shares of noise 0..1. `guidance`: the usual guidance_scale.
+    `guided_twice`: guidance asks the network twice, with the prompt and without (FLUX.1 is told it as a number).
     `why_not_full` is said where a whole fine-tune is asked for and is not among the methods.
     """
 
@@ -155,6 +156,7 @@ class Family:
     attentions: tuple[str, ...] = ATTENTIONS
     flow: bool = False
     guidance: float = 7.5
+    guided_twice: bool = True
     why_not_full: str = ""
 
     def trainable(self, encoders: Sequence[Any]) -> dict[str, Any]:

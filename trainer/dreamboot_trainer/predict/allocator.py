@@ -37,6 +37,7 @@ def segment_for(size: int) -> int:
 class _Block:
     size: int
     small: bool
+    address: int
     free: bool = True
     before: _Block | None = None
     after: _Block | None = None
@@ -56,7 +57,8 @@ class Pools:
         small = size <= SMALL
         block = self._take(size, small)
         if block is None:
-            block = _Block(segment_for(size), small)
+            # The driver's addresses are taken to rise: of blocks of one size the lowest is taken.
+            block = _Block(segment_for(size), small, self.reserved)
             self.reserved += block.size
         self._split(block, size)
         block.free = False
@@ -71,6 +73,7 @@ class Pools:
                 self._forget(other)
                 block.size += other.size
                 if other is block.before:
+                    block.address = other.address
                     block.before = other.before
                     if block.before is not None:
                         block.before.after = block
@@ -82,7 +85,7 @@ class Pools:
 
     def _take(self, size: int, small: bool) -> _Block | None:
         pool = self._free[small]
-        place = bisect.bisect_left(pool, (size, 0))
+        place = bisect.bisect_left(pool, (size, -1))
         return pool.pop(place)[2] if place < len(pool) else None
 
     def _split(self, block: _Block, size: int) -> None:
@@ -90,18 +93,18 @@ class Pools:
         # A small block is split where anything is left of it, a large one where more than 1 MiB is.
         if rest < ROUNDING or (not block.small and rest <= SMALL):
             return
-        remaining = _Block(rest, block.small, before=block, after=block.after)
+        remaining = _Block(rest, block.small, block.address + size, before=block, after=block.after)
         if block.after is not None:
             block.after.before = remaining
         block.after, block.size = remaining, size
         self._offer(remaining)
 
     def _offer(self, block: _Block) -> None:
-        bisect.insort(self._free[block.small], (block.size, id(block), block), key=lambda item: item[:2])
+        bisect.insort(self._free[block.small], (block.size, block.address, block), key=lambda item: item[:2])
 
     def _forget(self, block: _Block) -> None:
         pool = self._free[block.small]
-        del pool[bisect.bisect_left(pool, (block.size, id(block)), key=lambda item: item[:2])]
+        del pool[bisect.bisect_left(pool, (block.size, block.address), key=lambda item: item[:2])]
 
 
 def reserved(events: Iterable[Event]) -> int:

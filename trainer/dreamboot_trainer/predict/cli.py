@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamboot_trainer.config import DEMO, Config
@@ -56,6 +57,8 @@ def run(options: argparse.Namespace, config: Config) -> int:
     if options.json:
         print(json.dumps(answer, ensure_ascii=False))
         return 0
+    for moment, size in found.moments.items():
+        print(f"{f'most, {moment}':<24}{size:>8} MiB{'   of it:' * (moment == found.moment)}")
     rows = {**found.parts, "allocator": found.allocator, "CUDA context": found.context, "in all": found.total}
     for name, size in rows.items():
         print(f"{name:<24}{size:>8} MiB")
@@ -93,9 +96,10 @@ def _architecture(options: argparse.Namespace, config: Config) -> tuple[str, Any
     from dreamboot_trainer.families import family_of
     from dreamboot_trainer.model_folder import read_folder
 
-    model = read_folder(folder)
+    vae = config.model.pretrained_vae_name_or_path
+    model = read_folder(folder, {"vae": Path(vae).expanduser()} if vae else None)
     family = family_of(model)
-    parts = (family.denoiser, "vae", *(name for name in family.text_encoders if name not in family.never_trained))
+    parts = (family.denoiser, "vae", *(name for name in family.text_encoders if name in model.parts))
     return family.name, {part: model.config(part) for part in parts}
 
 

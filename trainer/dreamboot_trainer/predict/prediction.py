@@ -24,12 +24,20 @@ CUBLAS_WORKSPACE_CONFIG). cuDNN's workspaces are not known beforehand and are le
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
-    """MiB. `parts`: what the tensors hold at the peak; `allocator`: reserved beyond that; `total`: all together."""
+    """MiB, at the moment of the run that holds most. `parts`: what the tensors hold at its peak; `allocator`: reserved
+    beyond that; `total`: all together. `moments`: the total of each moment that was asked for; `moment`: the largest.
+    """
 
     parts: Mapping[str, int]
     allocator: int
     context: int
     seconds: float
+    moments: Mapping[str, int]
+
+    @property
+    def moment(self) -> str:
+        """The moment that `parts` are of."""
+        return max(self.moments, key=lambda name: self.moments[name])
 
     @property
     def allocated(self) -> int:
@@ -44,6 +52,8 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """Everything in MiB, and the seconds that it took."""
         return {
+            "moment": self.moment,
+            "moments": dict(self.moments),
             "parts": dict(self.parts),
             "allocated": self.allocated,
             "allocator": self.allocator,
@@ -54,19 +64,31 @@ class Prediction:
 
 
 def predict(request: Request, configs: Mapping[str, Mapping[str, Any]], *, loading: str = "lazy") -> Prediction:
-    """The peak of a training step, in 5 to 40 seconds. `configs`: by folder, as in a diffusers folder."""
+    """The peak of a run, in 5 to 40 seconds. `configs`: by folder, as in a diffusers folder.
+
+    What the allocator reserves beyond the tensors is counted for the steps alone. Around them it gives back what lies
+    unused before it runs short, as it does with what one moment leaves in its pools for the next.
+    """
     from dreamboot_trainer.predict.allocator import reserved
-    from dreamboot_trainer.predict.step import record
+    from dreamboot_trainer.predict.step import STEP, record
 
     begun = time.monotonic()
     trace = record(request, configs)
-    parts = {name: -(-size // MIB) for name, size in sorted(trace.peak().items(), key=lambda part: -part[1])}
-    held = -(-reserved(trace.events) // MIB)
+    context = -(-(CONTEXT_BYTES[loading] + CUBLAS_BYTES) // MIB)
+    found: dict[str, tuple[int, dict[str, int], int]] = {}
+    for name in trace.moments:
+        sizes = sorted(trace.peak(name).items(), key=lambda part: -part[1])
+        parts = {part: -(-size // MIB) for part, size in sizes}
+        pools = -(-reserved(trace.during(name)) // MIB) if name == STEP else 0
+        allocator = max(0, pools - sum(parts.values()))
+        found[name] = (sum(parts.values()) + allocator + context, parts, allocator)
+    _, parts, allocator = max(found.values(), key=lambda item: item[0])
     return Prediction(
         parts=parts,
-        allocator=max(0, held - sum(parts.values())),
-        context=-(-(CONTEXT_BYTES[loading] + CUBLAS_BYTES) // MIB),
+        allocator=allocator,
+        context=context,
         seconds=time.monotonic() - begun,
+        moments={name: item[0] for name, item in found.items()},
     )
 
 

@@ -1,91 +1,78 @@
-"""One training step on tensors without contents, recorded: weights, forward, backward, optimizer."""
+"""A run's training step on tensors without contents, recorded: weights, forward, backward, optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn import functional
 
-from dreamboot_trainer.families import families
-from dreamboot_trainer.families.sd1.text import HIDDEN
-from dreamboot_trainer.families.sdxl.text import POOLED
-from dreamboot_trainer.methods.lora import TEXT_TARGETS
-from dreamboot_trainer.predict import networks
-from dreamboot_trainer.predict.request import OPTIMIZER_BYTES, SMALL_TENSOR, Request
+from dreamboot_trainer import losses
+from dreamboot_trainer.predict import moments
+from dreamboot_trainer.predict.as_cuda import as_on_cuda
+from dreamboot_trainer.predict.loaded import DTYPES, Loaded
+from dreamboot_trainer.predict.networks import Adapted
+from dreamboot_trainer.predict.request import Request
+from dreamboot_trainer.predict.states import sizes, workspace
 from dreamboot_trainer.predict.trace import Recorder, Trace
+from dreamboot_trainer.trainable import Trainable
 
-Settings = Mapping[str, Any]
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "no": torch.float32}
-TOKENS = 77
-WORDS: Mapping[str, int] = {"sd3": TOKENS + 256, "flux": 512}
-"""Words that the transformers see: CLIP's and T5's, or T5's alone (families/sd3/text.py, families/flux/text.py)."""
+STEP = "step"
 STEPS = 2
 """The optimizer's states exist from the first step's end on, so that the second step is the one that counts."""
 
 
-def record(request: Request, configs: Mapping[str, Settings]) -> Trace:
-    """The allocations of `STEPS` optimizer steps. `configs`: the published ones of the family, by folder."""
+def record(request: Request, configs: Mapping[str, Mapping[str, Any]]) -> Trace:
+    """The allocations of a run: the moments that are asked for, and between them `STEPS` optimizer steps.
+
+    `configs`: the published ones of the family, by folder.
+    """
     with as_on_cuda(Recorder()) as recorder:
-        step = Step(request, configs, recorder)
-        for _ in range(STEPS):
-            step.run()
+        loaded = Loaded(request, configs, recorder)
+        moments.before(loaded)
+        with recorder.moment(STEP):
+            step = Step(loaded)
+            for _ in range(STEPS):
+                step.run()
+        moments.after(loaded, step.trained)
         trace: Trace = recorder.trace
         return trace
 
 
-@contextmanager
-def as_on_cuda(recorder: Recorder) -> Iterator[Recorder]:
-    """Inside, tensors have no contents, are told of to `recorder`, and are computed in CUDA's formats."""
-    with ExitStack() as within:
-        within.enter_context(FakeTensorMode())
-        within.enter_context(recorder)
-        within.enter_context(_swapping_weights())
-        within.enter_context(_cuda_autocast())
-        yield recorder
-
-
 class Step:
-    """The modules of a run, and one optimizer step of it. To be made and used within `as_on_cuda`."""
+    """What is trained, and one optimizer step of it. To be made and used within `as_on_cuda`."""
 
-    def __init__(self, request: Request, configs: Mapping[str, Settings], recorder: Recorder) -> None:
-        self.request, self.configs, self.recorder = request, configs, recorder
-        self.family = next(family for family in families() if family.name == request.family)
-        frozen = torch.float32 if request.mixed_precision == "no" else DTYPES[request.mixed_precision]
-        lora = request.method == "lora"
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded, self.request, self.recorder = loaded, loaded.request, loaded.recorder
+        request, recorder = self.request, self.recorder
         with recorder.labelled("weights"):
-            held = frozen if lora else torch.float32
-            self.network = networks.denoiser(configs, self.family.denoiser, held, request.base)
-            self.encoder = (
-                networks.text_encoder(configs["text_encoder"], torch.float32) if request.text_encoder else None
-            )
+            loaded.place(loaded.denoiser)
+            if request.text_encoder or not request.cached:
+                loaded.place(*loaded.encoders.values())
             if not request.cached:
-                self.vae = networks.vae(configs["vae"], frozen)
-            if lora:
-                networks.adapt(self.network, request.rank, request.targets or self.family.lora_targets)
-            if lora and self.encoder is not None and self.family.flow:
-                networks.adapt(self.encoder, request.rank, TEXT_TARGETS)
-        self.network.train()
+                loaded.place(loaded.vae)
+            self.trainable = Trainable(loaded.family, loaded.denoiser, loaded.attach())
         if request.checkpointing:
-            self.network.enable_gradient_checkpointing()
+            self.trainable.save_memory()
         if request.attention == "naive":
             from diffusers.models.attention_processor import AttnProcessor
 
-            self.network.set_attn_processor(AttnProcessor())
-        if self.encoder is not None:
-            self.encoder.train()
-            if request.checkpointing:
-                self.encoder.gradient_checkpointing_enable()
-        modules = [module for module in (self.network, self.encoder) if module is not None]
-        self.trained = [weight for module in modules for weight in module.parameters() if weight.requires_grad]
-        self.states: list[Any] = []
+            loaded.denoiser.set_attn_processor(AttnProcessor())
+        self.trainable.train()
+        self.trained = [weight for weight in self.trainable.parameters() if weight.requires_grad]
+        self.zeros = {id(part.up.weight) for part in self.trainable.modules() if isinstance(part, Adapted)}
+        if request.processes > 1:
+            with recorder.labelled("exchange between processes"):  # DDP's buckets, as large as the gradients
+                self.buckets = [torch.empty_like(weight) for weight in self.trained]
         if request.ema:
             with recorder.labelled("average of the weights"):
                 self.average = [torch.empty_like(weight) for weight in self.trained]
+        prompts = min(request.samples, 2)
+        self.rows = loaded.tokens(prompts) if request.text_encoder else loaded.text(prompts)
+        for row in self.rows.values():
+            recorder.label(row, "prompts")
+        self.states: list[Any] = []
+        weight: Any
         for weight in self.trained:
             weight.register_post_accumulate_grad_hook(self._label)
 
@@ -96,118 +83,38 @@ class Step:
         """Forward and backward for each accumulated batch, then the optimizer."""
         for _ in range(self.request.accumulation):
             self.loss().backward()
+        # A text encoder's last layers may take no part: without a gradient, a weight has no states.
+        learning = [weight for weight in self.trained if weight.grad is not None]
         if not self.states:
             with self.recorder.labelled("optimizer states"):
-                self.states = [_state(weight, self.request.optimizer) for weight in self.trained]
+                self.states = [torch.empty(size, dtype=torch.uint8) for size in self.state_sizes(learning)]
+        with self.recorder.labelled("optimizer's workspace"):
+            shapes = [weight.shape for weight in learning]
+            torch.empty(workspace(shapes, self.request.optimizer, self.request.implementation), dtype=torch.uint8)
         for weight in self.trained:
             weight.grad = None
 
+    def state_sizes(self, weights: list[Any]) -> list[int]:
+        """Bytes of each of the optimizer's states for these weights."""
+        optimizer, way = self.request.optimizer, self.request.implementation
+        each = (sizes(w.shape, optimizer, implementation=way, zero=id(w) in self.zeros) for w in weights)
+        return [size for found in each for size in found]
+
     def loss(self) -> Any:
         """The loss of one batch: instance and class images together, where there are class images."""
-        request, config = self.request, self.configs[self.family.denoiser]
-        side = request.resolution // 8
-        channels = config["in_channels"] // self.family.packing
-        noisy = torch.randn(request.samples, channels, side, side)
+        request, loaded = self.request, self.loaded
+        if not request.cached:
+            for _ in range(request.samples):
+                moments.encode(loaded)
+        count, (channels, height, width) = request.samples, loaded.latents
+        config, flow = loaded.configs[loaded.family.denoiser], loaded.family.flow
+        noisy = torch.randn(count, channels, height, width)
         # A network may answer in more channels than it is given (a variance), or in fewer (inpainting).
-        outside = channels if self.family.flow else config["out_channels"]
-        target = torch.randn(request.samples, outside, side, side)
+        target = torch.randn(count, channels if flow else config["out_channels"], height, width)
+        times = torch.rand(count) if flow else torch.zeros(count, dtype=torch.int64)
+        picked = torch.zeros(count, dtype=torch.int64)
+        text = {name: rows[picked] for name, rows in self.rows.items()}
         enabled = request.mixed_precision != "no"
         with torch.autocast("cpu", DTYPES[request.mixed_precision] if enabled else torch.bfloat16, enabled=enabled):
-            guess = self._flow(noisy) if self.family.flow else self._unet(noisy)
-        return functional.mse_loss(guess.float(), target)
-
-    def _unet(self, noisy: Any) -> Any:
-        config, samples = self.configs["unet"], self.request.samples
-        width = config["cross_attention_dim"]
-        words = torch.randn(samples, TOKENS, width)
-        if self.encoder is not None:
-            states = self._states()
-            # Where two encoders make the words (SDXL), one's width is less than the UNet asks for.
-            words = states if states.shape[-1] == width else words
-        times = torch.zeros(samples, dtype=torch.int64)
-        return self.network(noisy, times, words, added_cond_kwargs=_extra(config, samples)).sample
-
-    def _flow(self, noisy: Any) -> Any:
-        """The transformers of SD 3 and FLUX.1: called as in training."""
-        config, samples = self.configs[self.family.denoiser], self.request.samples
-        wide, pooled = config["joint_attention_dim"], torch.randn(samples, config["pooled_projection_dim"])
-        words = torch.randn(samples, self.request.words or WORDS[self.request.family], wide)
-        if self.encoder is not None:
-            narrow = self._states()
-            pooled = torch.cat((narrow[:, 0], pooled[:, narrow.shape[-1] :]), dim=-1)
-        text = {HIDDEN: words, POOLED: pooled}
-        sizes = torch.zeros(samples, 6)
-        return self.family.denoise.predict(self.network, noisy, torch.rand(samples), text, sizes)
-
-    def _states(self) -> Any:
-        encoder: Any = self.encoder
-        return encoder(torch.zeros(self.request.samples, TOKENS, dtype=torch.int64)).last_hidden_state
-
-
-def _extra(unet: Settings, samples: int) -> dict[str, Any] | None:
-    """SDXL's second input: pooled words and six numbers of size and crop."""
-    if unet.get("addition_embed_type") != "text_time":
-        return None
-    pooled = unet["projection_class_embeddings_input_dim"] - 6 * unet["addition_time_embed_dim"]
-    return {"text_embeds": torch.randn(samples, pooled), "time_ids": torch.randn(samples, 6)}
-
-
-def _state(weight: Any, optimizer: str) -> Any:
-    per_weight = OPTIMIZER_BYTES[optimizer]
-    if optimizer == "adafactor" and weight.dim() > 1:
-        return torch.empty(weight.shape[0] + weight.numel() // weight.shape[0])
-    if "8bit" in optimizer and per_weight and weight.numel() < SMALL_TENSOR:
-        per_weight = 4.0 * round(per_weight)
-    return torch.empty(round(weight.numel() * per_weight), dtype=torch.uint8)
-
-
-@contextmanager
-def _cuda_autocast() -> Iterator[None]:
-    """CUDA's autocast computes norms and softmax in fp32, the CPU's does not.
-
-    Source: "CUDA Ops that can autocast to float32" in torch's documentation of amp. A TorchFunctionMode would be off
-    while a checkpointed block is computed again.
-    """
-    names = ("group_norm", "layer_norm", "softmax")
-    before = {name: getattr(functional, name) for name in names}
-
-    def in_fp32(call: Callable[..., Any]) -> Callable[..., Any]:
-        def run(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            if not torch.is_autocast_enabled("cpu"):
-                return call(tensor, *args, **kwargs)
-            with torch.autocast("cpu", enabled=False):
-                args = tuple(arg.float() if isinstance(arg, torch.Tensor) else arg for arg in args)
-                return call(tensor.float(), *args, **kwargs)
-
-        return run
-
-    for name, call in before.items():
-        setattr(functional, name, in_fp32(call))
-    try:
-        yield
-    finally:
-        for name, call in before.items():
-            setattr(functional, name, call)
-
-
-@contextmanager
-def _swapping_weights() -> Iterator[None]:
-    """`Module._apply` can't swap fake weights in place; while predicting it puts new ones."""
-    before = nn.Module._apply
-
-    def apply(self: Any, change: Callable[[Any], Any], recurse: bool = True) -> Any:
-        for child in self.children() if recurse else ():
-            child._apply(change)
-        for name, weight in list(self._parameters.items()):
-            if weight is not None:
-                self._parameters[name] = nn.Parameter(change(weight.data), requires_grad=weight.requires_grad)
-        for name, buffer in list(self._buffers.items()):
-            if buffer is not None:
-                self._buffers[name] = change(buffer)
-        return self
-
-    nn.Module._apply = apply  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        nn.Module._apply = before  # type: ignore[method-assign]
+            guess = self.trainable(noisy, times, text, torch.zeros(count, 6))
+        return losses.per_sample(guess, target).mean()

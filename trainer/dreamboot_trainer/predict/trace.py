@@ -24,20 +24,36 @@ class Event:
 
 @dataclass(slots=True)
 class Trace:
-    """Allocations in their order, and what each storage holds ("weights", "gradients", ...)."""
+    """Allocations in their order, and what each storage holds ("weights", "gradients", ...).
+
+    `moments`: parts of the run by name, each from an event to before another.
+    """
 
     events: list[Event] = field(default_factory=list)
     parts: dict[int, str] = field(default_factory=dict)
+    moments: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def peak(self) -> dict[str, int]:
-        """Bytes by part at the moment at which most are held."""
+    def during(self, moment: str) -> list[Event]:
+        """The allocations that a moment begins with, oldest first, and then its own."""
+        begin, end = self.moments[moment]
+        live: dict[int, Event] = {}
+        for event in self.events[:begin]:
+            if event.size > 0:
+                live[event.key] = event
+            else:
+                live.pop(event.key, None)
+        return [*live.values(), *self.events[begin:end]]
+
+    def peak(self, moment: str = "") -> dict[str, int]:
+        """Bytes by part when most are held: in a moment, or at all."""
+        events = self.during(moment) if moment else self.events
         sizes: dict[int, int] = {}
-        held = most = moment = 0
-        for number, event in enumerate(self.events):
+        held = most = last = 0
+        for number, event in enumerate(events):
             held += event.size
             if held > most:
-                most, moment = held, number
-        for event in self.events[: moment + 1]:
+                most, last = held, number
+        for event in events[: last + 1]:
             if event.size > 0:
                 sizes[event.key] = event.size
             else:
@@ -76,6 +92,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             yield
         finally:
             self._part = before
+
+    @contextmanager
+    def moment(self, name: str) -> Iterator[None]:
+        """What happens within is a moment of the run."""
+        begin = len(self.trace.events)
+        yield
+        self.trace.moments[name] = (begin, len(self.trace.events))
 
     def label(self, tensor: Any, part: str) -> None:
         """Say afterwards what a tensor's storage holds."""

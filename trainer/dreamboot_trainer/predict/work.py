@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import flop_registry
 
-from dreamboot_trainer.predict.request import OPTIMIZER_BYTES, Request
+from dreamboot_trainer.predict.request import Request
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "convolution": ("convolution",),
@@ -78,15 +78,18 @@ def _kind(name: str) -> str:
 
 def count(request: Request, configs: Mapping[str, Mapping[str, Any]]) -> tuple[Operation, ...]:
     """The operations of one optimizer step. The optimizer is one operation: its bytes follow from its states."""
-    from dreamboot_trainer.predict.step import Step, as_on_cuda
+    from dreamboot_trainer.predict.as_cuda import as_on_cuda
+    from dreamboot_trainer.predict.loaded import Loaded
+    from dreamboot_trainer.predict.step import Step
     from dreamboot_trainer.predict.trace import Recorder
 
     with as_on_cuda(Recorder()) as recorder:
-        step = Step(request, configs, recorder)
+        step = Step(Loaded(request, configs, recorder))
         with Counter() as counter:
             for _ in range(request.accumulation):
                 step.loss().backward()
-        weights = sum(weight.numel() for weight in step.trained)
+        learning = [weight for weight in step.trained if weight.grad is not None]
+        weights, states = sum(weight.numel() for weight in learning), sum(step.state_sizes(learning))
     # Reads weight and gradient, writes the weight, reads and writes the states (fp32 weights and gradients).
-    traffic = round(weights * (3 * 4 + 2 * OPTIMIZER_BYTES[request.optimizer]))
+    traffic = weights * 3 * 4 + 2 * states
     return (*counter.operations, Operation(OPTIMIZER, 12 * weights, traffic))

@@ -23,11 +23,15 @@ def make_batches(context: Context, prepared: Prepared, instance: Sequence[Item],
     context.events.started("cache", f"{len(instance)} photos and {len(prior)} class images")
     prompts = tuple(dict.fromkeys(item.prompt for item in (*instance, *prior)))
     warn_of_long_prompts(context, pipeline, [prompt for prompt in prompts if prompt not in prepared.prompts])
+    total = len(instance) + len(prior)
+    with pipeline.without_words():
+        photos = _source(context, pipeline, instance, 0, total)
+        class_images = _source(context, pipeline, prior, len(instance), total) if prior else None
     batches = Batches(
         family=pipeline.family,
         schedule=pipeline.schedule,
-        instance=_source(context, pipeline, instance, 0, len(instance) + len(prior)),
-        prior=_source(context, pipeline, prior, len(instance), len(instance) + len(prior)) if prior else None,
+        instance=photos,
+        prior=class_images,
         text=_text(context, pipeline, prompts),
         rows={prompt: row for row, prompt in enumerate(prompts)},
         layout=Layout(

@@ -30,7 +30,7 @@ def run(facts: Facts) -> Outcome:
 def _peak(method: str) -> int:
     """MiB of the leanest recipe."""
     rows = catalog.load().table("memory")
-    peak: int = min(row.peak_mib for row in rows if (row.family, row.method) == ("sd1", method))
+    peak: int = min(row.most_mib for row in rows if (row.family, row.method) == ("sd1", method))
     return peak
 
 

@@ -41,5 +41,6 @@ FAMILY = Family(
     attentions=("sdpa",),
     flow=True,
     guidance=3.5,
+    guided_twice=False,
     why_not_full="12 billion weights, with gradients and AdamW's states, are 190 GB",
 )  # fmt: skip
