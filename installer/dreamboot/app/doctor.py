@@ -49,8 +49,9 @@ def doctor(context: Context, asked: Examination) -> Iterator[Union[Event, Report
     if asked.fix:
         fixed = yield from _fix(context, asked, facts, findings)
         if not context.dry_run:
-            facts, findings = _diagnose(context, target_of(context, asked), asked)
-            fixed = [{**entry, "proven": _green(entry["id"], findings)} for entry in fixed]
+            before, (facts, findings) = facts, _diagnose(context, target_of(context, asked), asked)
+            fixed, broken = _proven(context, before, facts, findings, fixed)
+            findings = findings if asked.deep else worst_first((*findings, *broken))
     if asked.deep:
         # after the repair: what is tried is what is left
         findings = worst_first((*findings, *(yield from _deep(context, facts, findings))))
@@ -217,6 +218,26 @@ def _fix(
         steps, torch = yield from concrete(context, facts, repair.steps_of(findings, target))
         steps = [(finding, step) for finding, step in steps if step.command not in taken]
     return done
+
+
+def _proven(
+    context: Context, before: Facts, after: Facts, findings: Sequence[Finding], fixed: Sequence[Dict[str, Any]]
+) -> Tuple[List[Dict[str, Any]], Tuple[Finding, ...]]:
+    """The entries with whether their check is green now and what they installed can be imported; imports that fail.
+
+    What is read of a compiled package may fit and the package not load all the same: only its import proves it.
+    """
+    from dreamboot.doctor.deep import imports_after
+
+    done = [entry["command"] for entry in fixed if entry["done"]]
+    works = any(one.id == "python-works" and one.status not in RED for one in findings)
+    found = imports_after(context.host, before, after, done) if done and works else {}
+    broken = {name: one for name, one in found.items() if one.status in RED}
+    told = []
+    for entry in fixed:
+        loads = not any(name in entry["command"] for name in broken)
+        told.append({**entry, "proven": loads and _green(entry["id"], findings)})
+    return told, tuple(broken.values())
 
 
 def _undo(context: Context, target: Target) -> Iterator[Union[Event, Report]]:

@@ -53,6 +53,19 @@ def run_deep(host: Host, facts: Facts, findings: Sequence[Finding]) -> Tuple[Fin
     return tuple(found)
 
 
+def imports_after(host: Host, before: Facts, after: Facts, commands: Sequence[str]) -> Dict[str, Finding]:
+    """Package → how its import went, for those that a repair changed. `commands`: what was carried out.
+
+    Another torch changes what is compiled for it, too.
+    """
+    words = {word.partition("==")[0] for command in commands for word in command.split()}
+    changed = {name for name in PACKAGES if name in words or before.version(name) != after.version(name)}
+    if "torch" in changed:
+        changed |= set(PACKAGES)
+    named = [name for name in PACKAGES if name in changed and _there(after, name)]
+    return {name: _try(host, after, "import", PACKAGES[name], f"deep-import-{name}") for name in named}
+
+
 def _there(facts: Facts, package: str) -> bool:
     return facts.torch is not None if package == "torch" else bool(facts.version(package))
 

@@ -136,6 +136,18 @@ def test_torchvision_is_exchanged_and_torch_stays(with_other_torchvision):
     assert content(env.site) == before
 
 
+def test_what_fits_on_paper_and_does_not_load_is_not_proven(with_other_torchvision):
+    env = with_other_torchvision
+    files = {
+        "torchvision/__init__.py": "raise RuntimeError('operator torchvision::nms does not exist')\n",
+        "torchvision/version.py": "__version__ = '0.26.0+cu126'\ncuda = '12.6'\n",
+    }
+    wheel(env.root / "own wheels", "torchvision", "0.26.0+cu126", files, ["torch==2.11.0"])
+    told = env.doctor("--fix", "--yes")
+    assert [(one["id"], one["done"], one["proven"]) for one in told["fixed"]] == [("torchvision-fits", True, False)]
+    assert bad(told) == {"deep-import-torchvision": "error"}
+
+
 def test_the_index_build_is_no_way_out_for_a_torch_of_pytorchs_own(with_other_torchvision):
     """0.26.0 of the package index is another build than 0.26.0+cu126: it would be installed, and not load."""
     env = with_other_torchvision
