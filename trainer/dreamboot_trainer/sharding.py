@@ -79,6 +79,39 @@ def require_no_other(environment: Mapping[str, str]) -> None:
             )
 
 
+def try_out(device: torch.device, processes: int) -> None:
+    """TrainerError, in every process, where this torch does not train divided weights rightly on this device.
+
+    One layer is divided, and its gradient must come out as the mean over the processes. Seen on CPUs: torch 2.13 does
+    it, 2.8 hands out the sum without a word, 2.6 fails. The reduction depends on the backend, so it is tried.
+    """
+    import torch
+
+    expected = [(processes + 1) / 2] * processes
+    found: object
+    try:
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(device.type, (processes,))
+        layer: Any = torch.nn.Linear(1, processes, bias=False, device=device)
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True)
+        layer(torch.full((1, 1), mesh.get_local_rank() + 1.0, device=device)).sum().backward()
+        found = whole(layer.weight.grad).flatten().tolist()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it would come again at the first step
+        found = f"{type(error).__name__}: {error}"
+    if found != expected:
+        raise TrainerError(
+            mismatch(
+                "sharding-torch",
+                f"torch {torch.__version__} does not train sharded weights rightly on {device.type}.",
+                f"gradients that are the mean over the processes, {expected}",
+                found,
+                "--set sharding=none, or an environment with another torch (2.13 was seen to do it)",
+            )
+        )
+
+
 def shard(trainable: Trainable, device: torch.device, processes: int) -> None:
     """Divide the networks, in place: each of their blocks is put together when it is used, and let go after it.
 

@@ -79,6 +79,16 @@ def test_what_accelerates_configuration_asks_for_is_refused(
     sharding.require_no_other({variable: "false"})
 
 
+def test_a_torch_that_cannot_do_it_is_refused_with_its_reason() -> None:
+    """Here for want of a second process; other torches fail in other ways."""
+    torch = pytest.importorskip("torch")
+
+    with pytest.raises(TrainerError) as caught:
+        sharding.try_out(torch.device("cpu"), 2)
+    assert caught.value.problem.id == "sharding-torch"
+    assert "Error: " in caught.value.problem.cause
+
+
 def test_a_run_in_one_process_that_asks_for_sharding_trains_nothing(tiny: Path, photos: Path, tmp_path: Path) -> None:
     from support.training import configure, train
 

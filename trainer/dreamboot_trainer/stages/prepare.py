@@ -38,6 +38,8 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
     context.events.started("prepare", "The model is loaded")
     require_processes(context)
     sharding.require(context.config, context.processes, precision.value)
+    if context.sharded:
+        sharding.try_out(context.accelerator.device, context.processes)
     require_shared_folder(context)
     config, device = context.config, context.accelerator.device
     method = methods()[config.training.method]
