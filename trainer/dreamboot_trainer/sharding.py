@@ -82,8 +82,8 @@ def require_no_other(environment: Mapping[str, str]) -> None:
 def try_out(device: torch.device, processes: int) -> None:
     """TrainerError, in every process, where this torch does not train divided weights rightly on this device.
 
-    One layer is divided, and its gradient must come out as the mean over the processes. Seen on CPUs: torch 2.13 does
-    it, 2.8 hands out the sum without a word, 2.6 fails. The reduction depends on the backend, so it is tried.
+    One layer is divided, and its gradient must come out as the mean over the processes. Seen on CPUs: torch 2.10 and
+    2.13 do it, 2.8 hands out the sum without a word, 2.6 fails. The reduction depends on the backend, so it is tried.
     """
     import torch
 
@@ -107,7 +107,7 @@ def try_out(device: torch.device, processes: int) -> None:
                 f"torch {torch.__version__} does not train sharded weights rightly on {device.type}.",
                 f"gradients that are the mean over the processes, {expected}",
                 found,
-                "--set sharding=none, or an environment with another torch (2.13 was seen to do it)",
+                "--set sharding=none, or an environment with another torch (2.10 and 2.13 were seen to do it)",
             )
         )
 

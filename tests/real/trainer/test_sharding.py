@@ -29,7 +29,7 @@ from support.training import configure, losses, train
 pytestmark = [pytest.mark.real, pytest.mark.trainer]
 
 LIMIT = 240
-STEPS = 14
+STEPS = 10
 PROGRESS = ("progress", "train")
 SHORT = {"max_train_steps": 3, "checkpointing_steps": 3}
 # Gradients of about Adam's epsilon: only so does their size matter to it.
@@ -217,7 +217,7 @@ def test_killed_and_started_again_it_makes_the_losses_of_the_undisturbed_run(run
     (run / "config.toml").write_text(dump(config_of(runs.inputs, "whole", save_original=False)), encoding="utf-8")
     home = write_home(tmp_path / "home")
     command = train_command(home, "--config", str(run / "config.toml"), "--processes", "2", "--sharding", "full")
-    step = random.Random().randint(1, 10)
+    step = random.Random().randint(1, 7)
     print("killed after step", step)
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables()
