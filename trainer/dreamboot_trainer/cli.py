@@ -142,6 +142,8 @@ def _train(options: argparse.Namespace) -> int:
     from dreamboot_trainer.check import check
 
     config, run = read_config(options)
+    if _told_before(run):
+        return DONE
     listener = _json_line if options.json else _print_event
     if not config.model.local_files_only:
         _ensure_model(config, run, listener)
@@ -150,12 +152,25 @@ def _train(options: argparse.Namespace) -> int:
         _log_problems(run, report.problems)
         raise TrainerError(*report.problems)
     run.mkdir(parents=True, exist_ok=True)
-    from dreamboot_trainer.run import train
+    from dreamboot_trainer.run import part, train
 
     for note in report.notes:
         print(note)
     train(config, run, (listener,))
+    part()
     return DONE
+
+
+def _told_before(run: Path) -> bool:
+    """Whether this process takes the place of one that ended with a Problem: it would end with the same again.
+
+    The elastic launcher starts anew whatever ends with another code than 0; it does not know a kill from a Problem.
+    """
+    from dreamboot_trainer.events import failed_since
+
+    launched = os.environ.get("DREAMBOOT_LAUNCHED", "")
+    anew = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    return bool(launched) and anew and failed_since(run / "events.jsonl", float(launched))
 
 
 def _ensure_model(config: Config, run: Path | None, listener: Callable[[dict[str, Any]], None]) -> None:

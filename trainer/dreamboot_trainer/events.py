@@ -19,11 +19,13 @@ Listener = Callable[[dict[str, Any]], None]
 class EventLog:
     """Appends to events.jsonl and tells the listeners. Only the first process of a run writes.
 
-    `path` None (other processes, checks) tells the listeners alone.
+    `path` None (other processes, checks) tells the listeners alone; `failures`: where another process writes a Problem
+    all the same, which the first one may never learn of.
     """
 
-    def __init__(self, path: Path | None, *listeners: Listener) -> None:
+    def __init__(self, path: Path | None, *listeners: Listener, failures: Path | None = None) -> None:
         self._listeners = listeners
+        self._failures = failures
         self._file: TextIO | None = None
         if path is not None:
             _end_torn_line(path)
@@ -47,6 +49,8 @@ class EventLog:
 
     def failed(self, stage: str, problem: Problem) -> None:
         """A stage has ended with a Problem."""
+        if self._file is None and self._failures is not None:
+            self._file = self._failures.open("a", encoding="utf-8")
         self._write("failed", stage, problem.what, {"problem": problem.to_json()})
 
     def close(self) -> None:
@@ -72,6 +76,11 @@ class EventLog:
             self._file.flush()
         for listener in self._listeners:
             listener(record)
+
+
+def failed_since(path: Path, moment: float) -> bool:
+    """Whether a process told a Problem at or after `moment` (Unix seconds)."""
+    return any(record.get("event") == "failed" and record.get("time", 0) >= moment for record in read_events(path))
 
 
 def read_events(path: Path) -> tuple[dict[str, Any], ...]:

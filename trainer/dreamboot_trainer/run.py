@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
@@ -19,7 +20,7 @@ from dreamboot_trainer.duration import in_steps
 from dreamboot_trainer.events import EventLog, Listener
 from dreamboot_trainer.exclusive import only_trainer
 from dreamboot_trainer.interrupts import Interrupts
-from dreamboot_trainer.problems import Interrupted, TrainerError
+from dreamboot_trainer.problems import Interrupted, RepeatingError, TrainerError
 from dreamboot_trainer.report import write_resolved
 from dreamboot_trainer.stages import cache, finish, prepare, training
 
@@ -49,12 +50,20 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
         main = bool(accelerator.is_main_process)
         if main:
             write_resolved(config, run)
-        events = EventLog(run / finish.EVENTS if main else None, *(listeners if main else ()))
+        path = run / finish.EVENTS
+        events = EventLog(path if main else None, *(listeners if main else ()), failures=path)
         context = Context(config, run, events, interrupts, accelerator, chosen)
         try:
             _stages(context, precision)
         finally:
             events.close()
+
+
+def part() -> None:
+    """The processes end together: gloo's threads may abort one that leaves while another still talks to it."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def _stages(context: Context, precision: backends.Choice) -> None:
@@ -75,8 +84,10 @@ def _stages(context: Context, precision: backends.Choice) -> None:
         stage = _enter(context, "export")
         finish.export(context, prepared)
     except TrainerError as error:
-        for problem in error.problems:
-            context.events.failed(stage, problem)
+        # What every process runs into, the first one tells for all.
+        if context.main or not isinstance(error, RepeatingError):
+            for problem in error.problems:
+                context.events.failed(stage, problem)
         raise
     except Interrupted as stop:
         # A launcher may turn our exit code into its own; the event says what happened.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,8 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
         yield Event(kind=EventKind.FINISHED, stage="check")
         if launch.elastic:
             variables.update(elastic_variables(launch, run.plan.accelerate))
+            # What a process tells as a Problem after this moment is no reason to start it anew.
+            variables["DREAMBOOT_LAUNCHED"] = f"{time.time():.3f}"
         yield from _follow(context, run, _command(run, launch), variables)
 
 

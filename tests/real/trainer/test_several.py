@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -197,6 +198,23 @@ def test_a_loss_that_is_not_finite_is_not_tried_again(inputs: Path, tmp_path: Pa
     assert sum(r["event"] == "started" and r["stage"] == "train" for r in records) == 1
     assert [r["data"]["problem"]["id"] for r in records if r["event"] == "failed"] == ["loss-not-finite"]
     assert (run / "checkpoints" / "step-000001" / "state.json").is_file()
+
+
+def test_a_problem_is_not_tried_again(inputs: Path, tmp_path: Path) -> None:
+    """A photo goes away while it trains: whichever process meets it, new processes would meet it too."""
+    photos = Path(shutil.copytree(inputs / "photos", tmp_path / "photos"))
+    run = make_run(inputs, tmp_path / "run")
+    more = ("--set", f"instance_data_dir={photos}", "--set", "cache_latents=false")
+    with started(call(inputs, run, "--processes", "2", "--restarts", "2", *more)) as process:
+        when(process, lambda: len(steps(run)) >= 1)
+        for path in photos.iterdir():
+            path.unlink()
+        said, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1, said
+    assert "is gone" in " ".join(said.split())
+    records = read_events(run / "events.jsonl")
+    assert sum(r["event"] == "started" and r["stage"] == "train" for r in records) == 1
+    assert {r["data"]["problem"]["id"] for r in records if r["event"] == "failed"} == {"photo-missing"}
 
 
 @pytest.mark.parametrize("more", [(), ("--restarts", "2")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import warnings
 from dataclasses import dataclass
@@ -157,3 +158,20 @@ def _beginning(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(24)
     return f"a file that begins with {start!r}" if start else "an empty file"
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a photo's file; "" where it can't be read, which `open_photo` tells better."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Size in bytes and date (ns) of a file: equal ones hold the same, as far as a look can tell."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns

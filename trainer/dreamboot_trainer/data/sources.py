@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from dreamboot_trainer import noise
 from dreamboot_trainer.data.buckets import Size, nearest_bucket
-from dreamboot_trainer.data.photos import open_photo
+from dreamboot_trainer.data.photos import digest_of, open_photo, stamp_of
 from dreamboot_trainer.data.pixels import View, to_pixels, view
+from dreamboot_trainer.problems import TrainerError, mismatch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from PIL.Image import Image
 
@@ -63,6 +66,34 @@ class Cached:
         """Nothing to prepare."""
 
 
+class _Known:
+    """A photo as it was when the run began: a run whose photos change could be repeated by nobody, nor go on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._digest = digest_of(path)
+        self._stamp = stamp_of(path)
+
+    def require_same(self) -> None:
+        """TrainerError when the file holds something else now. Only one with another date or size is read for it."""
+        stamp = stamp_of(self._path)
+        if stamp == self._stamp:
+            return
+        found = digest_of(self._path)
+        # One that is gone is told by who opens it.
+        if found and found != self._digest:
+            raise TrainerError(
+                mismatch(
+                    "photo-changed",
+                    f"The photo {self._path} was changed while the run trains with it.",
+                    "the photo as it was at the start",
+                    "another content",
+                    "put the photo back and run the same command again, or train anew with it: --set resume=never",
+                )
+            )
+        self._stamp = stamp
+
+
 class Live:
     """Photos are read, cut and encoded each time they are used.
 
@@ -81,6 +112,7 @@ class Live:
         workers: int = 0,
     ) -> None:
         self.items = items
+        self._known = [_Known(item.path) for item in items]
         self._encode, self._sizes = encode, sizes
         self._center, self._hflip = center, hflip
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photos") if workers else None
@@ -105,6 +137,7 @@ class Live:
             self._ahead = {names: self._pool.submit(self._read, index, names) for index, names in wanted}
 
     def _read(self, index: int, names: Names) -> _Pixels:
+        self._known[index].require_same()
         image = open_photo(self.items[index].path)
         flip = self._hflip and noise.coin(*names, "flip")
         height, width = nearest_bucket(image.size, self._sizes)
