@@ -279,6 +279,8 @@ def _value(key: Key, value: Any, faults: list[Problem]) -> Any:
         )
     elif key.at_least is not None and not value >= key.at_least:
         faults.append(_wrong(key.dotted, f"a number of at least {key.at_least:g}", value))
+    elif key.at_most is not None and not value <= key.at_most:
+        faults.append(_wrong(key.dotted, f"a number of at most {key.at_most:,.0f}", value))
     elif key.above is not None and not value > key.above:
         faults.append(_wrong(key.dotted, f"a number above {key.above:g}", value))
     return value

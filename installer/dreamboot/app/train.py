@@ -16,7 +16,7 @@ from dreamboot.building import generations
 from dreamboot.building.layout import Layout
 from dreamboot.launching import trainer
 from dreamboot.launching.follow import UNEXPLAINED, follow
-from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_sound
+from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_gpus, require_sound
 from dreamboot.model import DreambootError, Environment, Event, EventKind, Plan, Problem, Report
 from dreamboot.values import parse_toml, value
 
@@ -91,6 +91,7 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
     with nullcontext() if run.launch.host_rank else _only_run(run.folder):
         yield Event(kind=EventKind.STARTED, stage="check", message="photos, model, settings and free space")
         launch = _write_config(context, run, variables, base)
+        require_gpus(launch, _device(context, run), len(run.plan.gpus))
         yield from _check(context, run, variables)
         yield Event(kind=EventKind.FINISHED, stage="check")
         if launch.elastic:
@@ -98,6 +99,12 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
             # What a process tells as a Problem after this moment is no reason to start it anew.
             variables["DREAMBOOT_LAUNCHED"] = f"{time.time():.3f}"
         yield from _follow(context, run, _command(run, launch), variables)
+
+
+def _device(context: Context, run: Run) -> str:
+    """Where it computes: as the run's configuration says, else as the plan does."""
+    told = parse_toml(context.host.read_text(run.config) or "").get("training", {}).get("device", "auto")
+    return run.plan.device if told in ("", "auto") else str(told)
 
 
 def _command(run: Run, launch: Launch) -> List[str]:

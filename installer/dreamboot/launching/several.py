@@ -52,6 +52,24 @@ def require_sound(launch: Launch) -> None:
         raise DreambootError(problem, exit_code=ExitCode.USAGE)
 
 
+def require_gpus(launch: Launch, device: str, gpus: int) -> None:
+    """DreambootError for more processes than GPUs: each takes one of its own. A CPU carries any number.
+
+    `launch`: with its number of processes; `gpus`: how many the environment's plan uses on this host.
+    """
+    if device == "cpu" or launch.processes <= max(1, gpus):
+        return
+    raise DreambootError(
+        Problem(
+            id="processes-without-gpu",
+            what=f"{launch.processes} processes were to train on {gpus} GPU{'' if gpus == 1 else 's'}.",
+            cause="Each process takes a GPU of its own; the others would find none, once all is loaded.",
+            hint=f"dreamboot train --processes {max(1, gpus)} ...   (dreamboot plan says which GPUs are used, and why)",
+        ),
+        exit_code=ExitCode.USAGE,
+    )
+
+
 def elastic_command(environment: Environment, launch: Launch, arguments: Sequence[str]) -> List[str]:
     """The trainer under `torch.distributed.run`, which accelerate's own launcher calls for several GPUs.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_sound
+from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_gpus, require_sound
 from dreamboot.launching.workers import killed_worker
 from dreamboot.model import DreambootError, Environment
 
@@ -93,3 +93,13 @@ def test_the_killed_process_is_named_and_not_the_one_that_lost_it():
 @pytest.mark.parametrize("codes", [(1, 1), (-15, 1), (1, -15)])
 def test_an_error_or_an_orderly_end_is_no_kill(codes):
     assert killed_worker(SUMMARY.format(first=codes[0], second=codes[1]), Path("config.toml")) is None
+
+
+def test_more_processes_than_gpus_are_refused_before_anything_is_loaded():
+    with pytest.raises(DreambootError) as caught:
+        require_gpus(Launch(processes=4), "cuda", 2)
+    assert caught.value.problem.id == "processes-without-gpu"
+    assert "--processes 2" in caught.value.problem.hint
+    require_gpus(Launch(processes=2), "cuda", 2)
+    require_gpus(Launch(processes=1), "cuda", 0)
+    require_gpus(Launch(processes=8), "cpu", 0)
