@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from contextlib import nullcontext
@@ -17,6 +18,7 @@ from dreamboot.building.layout import Layout
 from dreamboot.launching import trainer
 from dreamboot.launching.follow import UNEXPLAINED, follow
 from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_gpus, require_sound
+from dreamboot.launching.workers import KILLED
 from dreamboot.model import DreambootError, Environment, Event, EventKind, Plan, Problem, Report
 from dreamboot.values import parse_toml, value
 
@@ -98,13 +100,30 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
             variables.update(elastic_variables(launch, run.plan.accelerate))
             # What a process tells as a Problem after this moment is no reason to start it anew.
             variables["DREAMBOOT_LAUNCHED"] = f"{time.time():.3f}"
-        yield from _follow(context, run, _command(run, launch), variables)
+        try:
+            yield from _follow(context, run, _command(run, launch), variables)
+        except DreambootError as error:
+            if error.problem.id != KILLED:
+                raise
+            raise DreambootError(replace(error.problem, hint=_again(run))) from error
 
 
 def _device(context: Context, run: Run) -> str:
     """Where it computes: as the run's configuration says, else as the plan does."""
     told = parse_toml(context.host.read_text(run.config) or "").get("training", {}).get("device", "auto")
     return run.plan.device if told in ("", "auto") else str(told)
+
+
+def _again(run: Run) -> str:
+    """The command that goes on with a run whose process was killed, on this host."""
+    asked = run.launch
+    words = ["dreamboot", "train", "--config", shlex.quote(str(run.config))]
+    words += ["--env", run.environment.name] if run.environment.name != "default" else []
+    words += ["--processes", str(asked.processes)] if asked.processes else []
+    if asked.hosts > 1:
+        words += ["--hosts", str(asked.hosts), "--host-rank", str(asked.host_rank)]
+        words += ["--main-address", asked.main_address]
+    return f"{' '.join(words)}   (goes on there; with --restarts 3 it does so by itself)"
 
 
 def _command(run: Run, launch: Launch) -> List[str]:

@@ -15,6 +15,9 @@ _FAILURE = re.compile(r"rank\s*: (\d+) \(local_rank: \d+\)\s+exitcode\s*: (-?\d+
 _CONSEQUENCES = (signal.SIGTERM, signal.SIGINT, signal.SIGABRT)
 
 
+KILLED = "worker-killed"
+
+
 def killed_worker(log: str, config: Path) -> Optional[Problem]:
     """The Problem of a process that a signal ended; None when none was. `config` is the run's, for the next command.
 
@@ -25,7 +28,7 @@ def killed_worker(log: str, config: Path) -> Optional[Problem]:
         if number > 0 and number not in _CONSEQUENCES:
             likely = "Usually the system ran out of memory" if number == 9 else "A crash in a library"
             return Problem(
-                id="worker-killed",
+                id=KILLED,
                 what=f"The training process with rank {rank} was killed (signal {number}); the others were ended.",
                 cause=f"{likely}. Everything up to the last checkpoint is kept.",
                 hint=f"dreamboot train --config {config}   (goes on there; with --restarts 3 it does so by itself)",

@@ -140,7 +140,8 @@ def test_the_file_wins_over_the_recipe_and_the_flag_over_both(tmp_path: Path) ->
     "setting",
     [
         "resolution=80000", "max_train_steps=1000000000000000", "train_batch_size=1000000",
-        "num_class_images=1000000000", "seed=99999999999999999999", "train_batch_size=0", "num_inference_steps=5000", "max_train_steps=-1",
+        "num_class_images=1000000000", "seed=99999999999999999999", "train_batch_size=0", "num_inference_steps=5000",
+        "max_train_steps=-1",
     ],
 )  # fmt: skip
 def test_a_slip_of_the_keyboard_is_told_before_anything_is_loaded(setting):
