@@ -12,8 +12,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from support.tiny_sd import build_sd1, write_photos
 from test_kill import assert_equal_ends, make_run, start
+
+from support.tiny_sd import build_sd1, write_photos
 
 pytestmark = [pytest.mark.real, pytest.mark.trainer]
 
