@@ -34,6 +34,9 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
     with interrupts.listening(), only_trainer(run):
         chosen = backends.choose(config.training.device)
         precision = backends.precision(chosen, config.training.mixed_precision)
+        if chosen.NAME == "cpu":
+            # Numbers below 1e-38 (moments of what is hardly trained) take a CPU many times as long as zero.
+            torch.set_flush_denormal(True)
         # The last layers of a text encoder may take no part in what the family uses of it.
         unused = DistributedDataParallelKwargs(find_unused_parameters=config.training.train_text_encoder)
         tracking.require_tracker(config.output.report_to)
