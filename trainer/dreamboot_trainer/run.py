@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -34,9 +35,6 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
     with interrupts.listening(), only_trainer(run):
         chosen = backends.choose(config.training.device)
         precision = backends.precision(chosen, config.training.mixed_precision)
-        if chosen.NAME == "cpu":
-            # Numbers below 1e-38 (moments of what is hardly trained) take a CPU many times as long as zero.
-            torch.set_flush_denormal(True)
         # The last layers of a text encoder may take no part in what the family uses of it.
         unused = DistributedDataParallelKwargs(find_unused_parameters=config.training.train_text_encoder)
         tracking.require_tracker(config.output.report_to)
@@ -57,9 +55,23 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
         events = EventLog(path if main else None, *(listeners if main else ()), failures=path)
         context = Context(config, run, events, interrupts, accelerator, chosen)
         try:
-            _stages(context, precision)
+            with _without_denormals() if chosen.NAME == "cpu" else nullcontext():
+                _stages(context, precision)
         finally:
             events.close()
+
+
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Numbers below 1e-38 (moments of what is hardly trained) take a CPU many times as long as zero, which they become.
+
+    The setting is the whole process's: whoever trains inside of another program gets it back.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def part() -> None:
