@@ -63,9 +63,10 @@ def test_a_full_disk_at_a_checkpoint_is_told_and_the_same_command_goes_on(tmp_pa
 
     assert start(run, fill_after_four) == 1
     problem = said[-1]["problem"] if "problem" in said[-1] else said[-1]["data"]["problem"]
-    assert problem["id"] == "disk-full"
-    assert "found 0.00 GB free" in problem["cause"]
-    assert problem["hint"].startswith("Free some space")
+    # The look before the checkpoint tells it, or a sample that is written first.
+    told = {"disk-full": "found 0.00 GB free", "cannot-write": "No space left on device"}
+    assert told[problem["id"]] in problem["cause"]
+    assert problem["hint"]
     complete = [path.name for path in (run / "checkpoints").glob("step-*") if not path.name.endswith(".partial")]
     assert complete == ["step-000003"]
     filler[0].unlink()
