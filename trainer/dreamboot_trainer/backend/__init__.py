@@ -95,6 +95,12 @@ def set_attention(denoiser: Any, name: str) -> None:
             ) from error
     else:
         denoiser.set_attn_processor(_processor(name))
+    if name == "sdpa" and denoiser.device.type == "cpu":
+        from dreamboot_trainer.narrow_heads import NarrowHeadsProcessor, is_narrow
+
+        for layer in denoiser.modules():
+            if hasattr(layer, "set_processor") and is_narrow(layer):
+                layer.set_processor(NarrowHeadsProcessor())
 
 
 def _processor(name: str) -> Any:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from dreamboot_trainer import checkpoint, loop, optim, sample, sharding, tracking
+from dreamboot_trainer import checkpoint, heap, loop, optim, sample, sharding, tracking
 from dreamboot_trainer.backend import Choice
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
@@ -74,7 +74,8 @@ def train(
 
     # A kill may have come between the checkpoint of this step and what belongs to it.
     after_step(first)
-    loop.train(context, training, first, after_step, lambda step: _checkpoint(context, state, step))
+    with heap.kept() if context.backend.NAME == "cpu" else nullcontext():
+        loop.train(context, training, first, after_step, lambda step: _checkpoint(context, state, step))
     tracking.finish(context)
     # Of every process, so that a report shows whether weights were really divided.
     held = context.gather([sharding.held_bytes(trainable, optimizer)])
