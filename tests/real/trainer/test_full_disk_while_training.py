@@ -68,7 +68,8 @@ def test_a_full_disk_at_a_checkpoint_is_told_and_the_same_command_goes_on(tmp_pa
     assert told[problem["id"]] in problem["cause"]
     assert problem["hint"]
     complete = [path.name for path in (run / "checkpoints").glob("step-*") if not path.name.endswith(".partial")]
-    assert complete == ["step-000003"]
+    # The run goes on while the disk is being filled, so a fast one writes the next checkpoint before there is no room.
+    assert complete in (["step-000003"], ["step-000006"])
     filler[0].unlink()
     assert start(run, lambda _: False) == 0
     assert_equal_ends(run, whole)
