@@ -33,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, config: Config) -> int:
     """0: predicted, and it fits where --vram is given; raises TrainerError where nothing fits."""
+    from dreamboot_trainer.lean import lean_imports
+
+    # Adapters are stood in for, so peft is not needed either.
+    with lean_imports(adapters=False):
+        return _run(options, config)
+
+
+def _run(options: argparse.Namespace, config: Config) -> int:
     from dreamboot_trainer.predict.fit import fit
     from dreamboot_trainer.predict.prediction import predict
 

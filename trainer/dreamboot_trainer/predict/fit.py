@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dreamboot_trainer.predict.prediction import Prediction, predict
+from dreamboot_trainer.predict.prediction import MIB, Prediction, context_mib, prediction_of
 from dreamboot_trainer.predict.request import Request
+
+if TYPE_CHECKING:
+    from dreamboot_trainer.predict.step import Recording
 
 KEYS: Mapping[str, str] = {
     "optimizer": "optimizer",
@@ -73,22 +77,25 @@ def _possible(request: Request, chosen: tuple[Saving, ...]) -> bool:
     return "base" not in names or request.method == "lora" or "method" in names
 
 
-def fit(request: Request, configs: Mapping[str, Mapping[str, Any]], vram_mib: int, **options: Any) -> Fit | None:
+def fit(
+    request: Request, configs: Mapping[str, Mapping[str, Any]], vram_mib: int, *, loading: str = "lazy"
+) -> Fit | None:
     """The first of `ways` whose predicted total is within `vram_mib`; None where none is.
 
     A way that saves a part of what another way, which did not fit, saved is passed over.
     """
     found = tuple(ways(request))
-    most = max(found, key=len)
-    if most and predict(_with(request, most), configs, **options).total > vram_mib:
-        return None
+    predictions = _Predictions(configs, vram_mib, loading)
     failed: list[frozenset[str]] = []
     for chosen in found:
         names = frozenset(saving.setting for saving in chosen)
-        if any(names <= other for other in failed):
+        if any(_saves_more(other, names) for other in failed):
             continue
-        prediction = predict(_with(request, chosen), configs, **options)
-        if prediction.total <= vram_mib:
+        # Where the request as it is does not fit: before all others are tried, whether any can.
+        if len(failed) == 1 and not any(predictions.fits(_with(request, most)) for most in _widest(found)):
+            return None
+        prediction = predictions.fits(_with(request, chosen))
+        if prediction is not None:
             return Fit(
                 settings=_settings(request, chosen),
                 slowdown=round(_slowdown(chosen), 2),
@@ -98,6 +105,52 @@ def fit(request: Request, configs: Mapping[str, Mapping[str, Any]], vram_mib: in
             )
         failed.append(names)
     return None
+
+
+def _saves_more(names: frozenset[str], others: frozenset[str]) -> bool:
+    """The same savings and maybe others. Of 4-bit weights that is not said: in a small model their workspace may be
+    more than what they save.
+    """
+    return names >= others and ("base" in names) == ("base" in others)
+
+
+def _widest(found: tuple[tuple[Saving, ...], ...]) -> Iterator[tuple[Saving, ...]]:
+    """Ways of most savings, one of which fits where any does: with 4-bit weights and without."""
+    for base in (True, False):
+        yield max(
+            (way for way in found if any(saving.setting == "base" for saving in way) is base), key=len, default=()
+        )
+
+
+class _Predictions:
+    """Predictions against one amount of memory. Requests that differ in their optimizer share a recording."""
+
+    def __init__(self, configs: Mapping[str, Mapping[str, Any]], vram_mib: int, loading: str) -> None:
+        self._configs, self._vram, self._loading = configs, vram_mib, loading
+        self._recordings: dict[Request, Recording | None] = {}
+
+    def fits(self, request: Request) -> Prediction | None:
+        """The prediction, where it is within the memory."""
+        from dreamboot_trainer.predict.step import recording
+        from dreamboot_trainer.predict.trace import NoRoomError
+        from dreamboot_trainer.predict.with_optimizer import with_optimizer
+
+        begun = time.monotonic()
+        room = (self._vram - context_mib(self._loading)) * MIB
+        if room <= 0:
+            return None
+        key = replace(request, optimizer="adamw", implementation="auto")
+        if key not in self._recordings:
+            try:
+                self._recordings[key] = recording(key, self._configs, room)
+            except NoRoomError:
+                self._recordings[key] = None
+        found = self._recordings[key]
+        if found is None:
+            return None
+        trace = with_optimizer(found.trace, found.weights, request.optimizer, request.implementation)
+        prediction = prediction_of(trace, begun, loading=self._loading)
+        return prediction if prediction.total <= self._vram else None
 
 
 def _slowdown(chosen: tuple[Saving, ...]) -> float:

@@ -7,9 +7,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamboot_trainer.predict.request import Request
+
+if TYPE_CHECKING:
+    from dreamboot_trainer.predict.trace import Trace
 
 MIB = 1024 * 1024
 _SEGMENT = 20 * MIB
@@ -64,17 +67,23 @@ class Prediction:
 
 
 def predict(request: Request, configs: Mapping[str, Mapping[str, Any]], *, loading: str = "lazy") -> Prediction:
-    """The peak of a run, in 5 to 40 seconds. `configs`: by folder, as in a diffusers folder.
+    """The peak of a run, in 3 to 20 seconds. `configs`: by folder, as in a diffusers folder."""
+    from dreamboot_trainer.predict.step import record
+
+    begun = time.monotonic()
+    return prediction_of(record(request, configs), begun, loading=loading)
+
+
+def prediction_of(trace: Trace, begun: float, *, loading: str = "lazy") -> Prediction:
+    """What a trace comes to. `begun`: when the work on it began (time.monotonic).
 
     What the allocator reserves beyond the tensors is counted for the steps alone. Around them it gives back what lies
     unused before it runs short, as it does with what one moment leaves in its pools for the next.
     """
     from dreamboot_trainer.predict.allocator import reserved
-    from dreamboot_trainer.predict.step import STEP, record
+    from dreamboot_trainer.predict.step import STEP
 
-    begun = time.monotonic()
-    trace = record(request, configs)
-    context = -(-(CONTEXT_BYTES[loading] + CUBLAS_BYTES) // MIB)
+    context = context_mib(loading)
     found: dict[str, tuple[int, dict[str, int], int]] = {}
     for name in trace.moments:
         sizes = sorted(trace.peak(name).items(), key=lambda part: -part[1])
@@ -90,6 +99,11 @@ def predict(request: Request, configs: Mapping[str, Mapping[str, Any]], *, loadi
         seconds=time.monotonic() - begun,
         moments={name: item[0] for name, item in found.items()},
     )
+
+
+def context_mib(loading: str) -> int:
+    """What is taken before there is a tensor: the CUDA context with torch's kernels, cuBLAS' workspaces."""
+    return -(-(CONTEXT_BYTES[loading] + CUBLAS_BYTES) // MIB)
 
 
 def configs_of(family: str) -> Mapping[str, Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 Shape = Sequence[int]
 
@@ -20,6 +21,14 @@ _BITSANDBYTES: Mapping[str, tuple[int, bool, bool]] = {
     "paged_lion8bit": (1, True, True),
 }  # fmt: skip
 """Moments, whether of 8 bits, whether paged. Paged moments live in the host's memory, their scales do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One trained weight. `zero`: it starts as zeros."""
+
+    shape: tuple[int, ...]
+    zero: bool
 
 
 def sizes(shape: Shape, optimizer: str, *, implementation: str = "auto", zero: bool = False) -> tuple[int, ...]:

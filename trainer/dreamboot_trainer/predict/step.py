@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from dreamboot_trainer.predict.as_cuda import as_on_cuda
 from dreamboot_trainer.predict.loaded import DTYPES, Loaded
 from dreamboot_trainer.predict.networks import Adapted
 from dreamboot_trainer.predict.request import Request
-from dreamboot_trainer.predict.states import sizes, workspace
+from dreamboot_trainer.predict.states import Weight
 from dreamboot_trainer.predict.trace import Recorder, Trace
+from dreamboot_trainer.predict.with_optimizer import with_optimizer
 from dreamboot_trainer.trainable import Trainable
 
 STEP = "step"
@@ -22,21 +24,39 @@ STEPS = 2
 """The optimizer's states exist from the first step's end on, so that the second step is the one that counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a run allocates, but for its optimizer, and the weights that the optimizer changes."""
+
+    trace: Trace
+    weights: tuple[Weight, ...]
+
+
 def record(request: Request, configs: Mapping[str, Mapping[str, Any]]) -> Trace:
     """The allocations of a run: the moments that are asked for, and between them `STEPS` optimizer steps.
 
     `configs`: the published ones of the family, by folder.
     """
-    with as_on_cuda(Recorder()) as recorder:
+    found = recording(request, configs)
+    return with_optimizer(found.trace, found.weights, request.optimizer, request.implementation)
+
+
+def recording(request: Request, configs: Mapping[str, Mapping[str, Any]], limit: int = 0) -> Recording:
+    """The same without the optimizer, whichever the request says.
+
+    NoRoomError as soon as tensors are known to need more than `limit` bytes, where one is given. One step is computed,
+    the others are its repetition: all of them allocate the same.
+    """
+    with as_on_cuda(Recorder(limit)) as recorder:
         loaded = Loaded(request, configs, recorder)
         moments.before(loaded)
         with recorder.moment(STEP):
             step = Step(loaded)
-            for _ in range(STEPS):
-                step.run()
+            begin = len(recorder.trace.events)
+            step.run()
+            recorder.repeat(begin, STEPS - 1)
         moments.after(loaded, step.trained)
-        trace: Trace = recorder.trace
-        return trace
+        return Recording(recorder.trace, step.weights)
 
 
 class Step:
@@ -71,7 +91,8 @@ class Step:
         self.rows = loaded.tokens(prompts) if request.text_encoder else loaded.text(prompts)
         for row in self.rows.values():
             recorder.label(row, "prompts")
-        self.states: list[Any] = []
+        recorder.require(sum(weight.nbytes for weight in self.trained))  # as many bytes of gradients
+        self.weights: tuple[Weight, ...] = ()
         weight: Any
         for weight in self.trained:
             weight.register_post_accumulate_grad_hook(self._label)
@@ -81,24 +102,21 @@ class Step:
 
     def run(self) -> None:
         """Forward and backward for each accumulated batch, then the optimizer."""
-        for _ in range(self.request.accumulation):
+        times = self.request.accumulation
+        # The first batch makes the gradients, all others add to them and are alike.
+        for _ in range(min(times, 2)):
+            begin = len(self.recorder.trace.events)
             self.loss().backward()
-        # A text encoder's last layers may take no part: without a gradient, a weight has no states.
-        learning = [weight for weight in self.trained if weight.grad is not None]
-        if not self.states:
-            with self.recorder.labelled("optimizer states"):
-                self.states = [torch.empty(size, dtype=torch.uint8) for size in self.state_sizes(learning)]
-        with self.recorder.labelled("optimizer's workspace"):
-            shapes = [weight.shape for weight in learning]
-            torch.empty(workspace(shapes, self.request.optimizer, self.request.implementation), dtype=torch.uint8)
+        self.recorder.repeat(begin, times - min(times, 2))
+        self.weights = self.learning()
+        self.recorder.mark()
         for weight in self.trained:
             weight.grad = None
 
-    def state_sizes(self, weights: list[Any]) -> list[int]:
-        """Bytes of each of the optimizer's states for these weights."""
-        optimizer, way = self.request.optimizer, self.request.implementation
-        each = (sizes(w.shape, optimizer, implementation=way, zero=id(w) in self.zeros) for w in weights)
-        return [size for found in each for size in found]
+    def learning(self) -> tuple[Weight, ...]:
+        """The weights that have a gradient now. A text encoder's last layers may take no part, and have no states."""
+        having = [weight for weight in self.trained if weight.grad is not None]
+        return tuple(Weight(tuple(weight.shape), zero=id(weight) in self.zeros) for weight in having)
 
     def loss(self) -> Any:
         """The loss of one batch: instance and class images together, where there are class images."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,14 +83,16 @@ def count(request: Request, configs: Mapping[str, Mapping[str, Any]]) -> tuple[O
     from dreamboot_trainer.predict.loaded import Loaded
     from dreamboot_trainer.predict.step import Step
     from dreamboot_trainer.predict.trace import Recorder
+    from dreamboot_trainer.predict.with_optimizer import state_sizes
 
     with as_on_cuda(Recorder()) as recorder:
         step = Step(Loaded(request, configs, recorder))
         with Counter() as counter:
             for _ in range(request.accumulation):
                 step.loss().backward()
-        learning = [weight for weight in step.trained if weight.grad is not None]
-        weights, states = sum(weight.numel() for weight in learning), sum(step.state_sizes(learning))
+        learning = step.learning()
+    weights = sum(math.prod(weight.shape) for weight in learning)
+    states = sum(state_sizes(learning, request.optimizer, request.implementation))
     # Reads weight and gradient, writes the weight, reads and writes the states (fp32 weights and gradients).
     traffic = weights * 3 * 4 + 2 * states
     return (*counter.operations, Operation(OPTIMIZER, 12 * weights, traffic))
