@@ -22,19 +22,24 @@ KEYS: Mapping[str, str] = {
     "text_encoder": "train_text_encoder",
     "method": "method",
     "base": "base_precision",
+    "resolution": "resolution",
 }
 """Keys of the configuration for the fields of a request; `samples` stands for two keys."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Saving:
-    """One change that saves memory, and what it costs (`slowdown`: seconds per picture, with over without)."""
+    """One change that saves memory, and what it costs (`slowdown`: seconds per picture, with over without).
+
+    `changes`: the result is another one. `last`: by so much that it is tried when nothing else fits.
+    """
 
     setting: str
     before: tuple[Any, ...]
     after: Any
     slowdown: float
     changes: bool
+    last: bool
     why: str
 
 
@@ -55,7 +60,7 @@ def savings() -> tuple[Saving, ...]:
     return tuple(
         Saving(
             setting=row["setting"], before=tuple(row["from"]), after=row["to"], slowdown=row["slowdown"],
-            changes=row["changes"], why=row["why"],
+            changes=row["changes"], last=row.get("last", False), why=row["why"],
         )
         for row in rows
     )  # fmt: skip
@@ -67,7 +72,13 @@ def ways(request: Request) -> Iterator[tuple[Saving, ...]]:
     every = itertools.chain.from_iterable(itertools.combinations(usable, n) for n in range(len(usable) + 1))
     yield from sorted(
         filter(lambda chosen: _possible(request, chosen), every),
-        key=lambda chosen: (bool(chosen), sum(s.changes for s in chosen), _slowdown(chosen), len(chosen)),
+        key=lambda chosen: (
+            bool(chosen),
+            any(s.last for s in chosen),
+            sum(s.changes for s in chosen),
+            _slowdown(chosen),
+            len(chosen),
+        ),
     )
 
 
@@ -101,7 +112,7 @@ def fit(
                 slowdown=round(_slowdown(chosen), 2),
                 changes=any(saving.changes for saving in chosen),
                 prediction=prediction,
-                why=tuple(saving.why for saving in chosen),
+                why=tuple(_why(request, saving) for saving in chosen),
             )
         failed.append(names)
     return None
@@ -115,8 +126,10 @@ def _saves_more(names: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def _widest(found: tuple[tuple[Saving, ...], ...]) -> Iterator[tuple[Saving, ...]]:
-    """Ways of most savings, one of which fits where any does: with 4-bit weights and without."""
-    for base in (True, False):
+    """Ways of most savings, one of which fits where any does: without 4-bit weights, which are sooner recorded, and with
+    them.
+    """
+    for base in (False, True):
         yield max(
             (way for way in found if any(saving.setting == "base" for saving in way) is base), key=len, default=()
         )
@@ -170,10 +183,15 @@ def _with(request: Request, chosen: tuple[Saving, ...]) -> Request:
 
 
 def _settings(request: Request, chosen: tuple[Saving, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for saving in chosen:
-        if saving.setting == "samples":
-            found |= {"train_batch_size": 1, "gradient_accumulation_steps": 2 * request.accumulation}
-        else:
-            found[KEYS[saving.setting]] = saving.after
-    return found
+    return {key: value for saving in chosen for key, value in _keys(request, saving).items()}
+
+
+def _keys(request: Request, saving: Saving) -> dict[str, Any]:
+    """The keys of the configuration that one saving sets."""
+    if saving.setting == "samples":
+        return {"train_batch_size": 1, "gradient_accumulation_steps": 2 * request.accumulation}
+    return {KEYS[saving.setting]: saving.after}
+
+
+def _why(request: Request, saving: Saving) -> str:
+    return f"{', '.join(f'{key} = {value}' for key, value in _keys(request, saving).items())}: {saving.why}"

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from dreamboot_trainer.predict.fit import fit, savings, ways
+from dreamboot_trainer.predict.fit import _with, fit, savings, ways
 from dreamboot_trainer.predict.prediction import configs_of, predict
 from dreamboot_trainer.predict.request import Request
 from dreamboot_trainer.predict.step import record
@@ -114,6 +114,16 @@ def test_the_cheapest_way_that_fits_comes_first(configs):
     assert fit(wish, configs, 10) is None
     changing = [any(saving.changes for saving in chosen) for chosen in ways(wish)]
     assert changing == sorted(changing)
+
+
+def test_smaller_photos_are_the_last_resort(configs):
+    wish = replace(SMALL, resolution=1024, optimizer="adamw")
+    lowered = [any(saving.setting == "resolution" for saving in chosen) for chosen in ways(wish)]
+    assert lowered == sorted(lowered)
+    others = [chosen for chosen, low in zip(ways(wish), lowered, strict=True) if not low]
+    most = [max((w for w in others if ("base" in {s.setting for s in w}) is base), key=len) for base in (False, True)]
+    least = min(predict(_with(wish, chosen), configs).total for chosen in most)
+    assert fit(wish, configs, least - 1).settings["resolution"] == 512
 
 
 def test_every_saving_says_its_cost_and_source():
