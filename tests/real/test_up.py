@@ -73,6 +73,22 @@ def test_its_events_tell_the_whole_story(result):
     assert (events[-1]["event"], events[-1]["stage"]) == ("finished", "export")
 
 
+def test_pictures_are_drawn_from_the_run_afterwards(result, home):
+    words = ("--prompt", "a picture of a sks animal", "--pictures", "1", "--set", "num_inference_steps=2")
+    drawn = [answer(home, "sample", *run, *words)["path"] for run in ((), (result["run"],))]
+    assert [Path(path).name for path in drawn] == ["001.png", "002.png"]
+    assert len({sha256(path) for path in drawn}) == 1
+    assert Path(drawn[0]).read_bytes()[:4] == b"\x89PNG"
+    told = call(home, "sample", "--json", "--model", str(home / "nothing"))
+    assert (told.returncode, json.loads(told.stdout)["problem"]["id"]) == (1, "model-missing")
+
+
+def test_the_best_model_of_the_run_is_named(result, home):
+    picked = answer(home, "pick", result["run"], "--pictures", "1")
+    assert picked["best"]["path"] == result["model"]
+    assert call(home, "pick", "--pictures", "0").returncode == 2
+
+
 def test_the_environment_is_locked_and_its_own(result, home):
     path = Path(result["environment"]["root"]) / "generations" / "1"
     lock = (path / "pylock.toml").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,16 @@ def _config_arguments(parser: argparse.ArgumentParser) -> None:
 def _sample_arguments(parser: argparse.ArgumentParser) -> None:
     _config_arguments(parser)
     parser.add_argument("--model", type=Path, help="model folder; the run's model/ when left out")
+    parser.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="what to draw; may be repeated")
+    parser.add_argument("--pictures", type=_count, default=0, metavar="N", help="pictures of each prompt")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write")
+
+
+def _count(text: str) -> int:
+    """A number from 1 on; raises ArgumentTypeError."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of pictures: 1 or more")
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +126,7 @@ def _pick_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dino", type=Path, help="folder of a DINO ViT, such as facebook/dino-vits16")
     parser.add_argument("--clip", type=Path, help="folder of a CLIP model, such as openai/clip-vit-base-patch32")
     parser.add_argument("--lpips", type=Path, help="folder with VGG16's weights and those of LPIPS")
-    parser.add_argument("--pictures", type=int, default=8, help="pictures per prompt and model (8)")
+    parser.add_argument("--pictures", type=_count, default=8, metavar="N", help="pictures per prompt and model (8)")
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -272,43 +281,28 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from dreamboot_trainer.data.concepts import model_path, subjects
-    from dreamboot_trainer.families import family_of
-    from dreamboot_trainer.methods import methods
-    from dreamboot_trainer.model_folder import INDEX, read_folder
+    from dreamboot_trainer.drawing import draw
+    from dreamboot_trainer.events import EventLog
 
     config, run = read_config(options)
-    trained = run / "model"
-    place = options.model or (trained if trained.is_dir() else model_path(config))
-    adapter = place.is_dir() and not (place / INDEX).is_file()
-    folder = read_folder(model_path(config) if adapter else place)
-    import torch
-
-    from dreamboot_trainer import backend, pipeline, sample
-
-    chosen = backend.choose(config.training.device)
-    base = pipeline.base_for(config, family_of(folder), chosen)
-    loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME), adapters=adapter, base=base)
-    if adapter:
-        methods()["lora"].load(loaded, place)
-    found = config.sampling.validation_prompts or tuple(
-        prompt for subject in subjects(config, run) for prompt in (subject.instance_prompt, subject.class_prompt)
-    )
-    prompts = sample.prompts_of(config.sampling, found)
-    grid = sample.make_grid(loaded, config.sampling, prompts, config.data.resolution, folder.path.name)
-    sample.write_png(grid, options.out)
+    events = EventLog(None, _on_stderr(as_json=options.json))
+    draw(
+        config, run, options.out, events,
+        prompts=tuple(options.prompt), pictures=options.pictures, model=options.model,
+    )  # fmt: skip
     print(json.dumps({"schema": 1, "path": str(options.out)}) if options.json else f"Written: {options.out}")
     return DONE
 
 
 def _pick(options: argparse.Namespace) -> int:
-    from dreamboot_trainer.events import read_events
+    from dreamboot_trainer.events import EventLog, read_events
     from dreamboot_trainer.fidelity import pick
     from dreamboot_trainer.report import write_report
 
     config, run = read_config(options)
     encoders = pick.load_encoders(config, options.dino, options.clip, options.lpips)
-    picked = pick.pick(config, run, encoders, options.pictures, lambda text: print(text, file=sys.stderr, flush=True))
+    events = EventLog(None, _on_stderr(as_json=options.json))
+    picked = pick.pick(config, run, encoders, options.pictures, lambda text: events.line("pick", text, important=True))
     write_report(config, run, read_events(run / "events.jsonl"))
     if options.json:
         print(json.dumps(pick.as_json(picked)))
@@ -336,6 +330,16 @@ def _say_problems(problems: Sequence[Problem], *, as_json: bool) -> None:
         return
     for problem in problems:
         print(problem, file=sys.stderr)
+
+
+def _on_stderr(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
+    """Tells events beside the answer, which has standard output for itself."""
+
+    def tell(record: dict[str, Any]) -> None:
+        with redirect_stdout(sys.stderr):
+            (_json_line if as_json else _print_event)(record)
+
+    return tell
 
 
 def _json_line(record: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,11 @@ def prompts_of(sampling: Sampling, defaults: Sequence[str]) -> tuple[str, ...]:
     return sampling.validation_prompts or tuple(dict.fromkeys(prompt for prompt in defaults if prompt))
 
 
-def make_grid(pipeline: Pipeline, sampling: Sampling, prompts: Sequence[str], side: int, title: str) -> Image:
-    """One row per prompt, one column per seed."""
+def make_grid(
+    pipeline: Pipeline, sampling: Sampling, prompts: Sequence[str], side: int, title: str,
+    before_step: Callable[[], None] = lambda: None,
+) -> Image:  # fmt: skip
+    """One row per prompt, one column per seed. `before_step` is called before every denoising step of a row."""
     count = sampling.num_validation_images
     request = Request(
         seeds=tuple(sampling.validation_seed + column for column in range(count)),
@@ -32,6 +35,7 @@ def make_grid(pipeline: Pipeline, sampling: Sampling, prompts: Sequence[str], si
         width=side,
         guidance=sampling.guidance_scale,
         steps=sampling.num_inference_steps,
+        before_step=before_step,
     )
     negative = repeat(pipeline.embed([sampling.negative_prompt]), count)
     rows = [pipeline.generate(request, repeat(pipeline.embed([prompt]), count), negative) for prompt in prompts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Iterator
+from typing import Iterator, List, Sequence, Tuple
 
 from dreamboot.model import DreambootError, ExitCode, Problem, Wish
 
@@ -15,6 +15,36 @@ _NAME = r"\w(?:[\w .+-]{0,62}[\w+-])?"
 def add_environment(parser: argparse.ArgumentParser) -> None:
     """--env."""
     parser.add_argument("--env", default="default", metavar="NAME", help="which environment (default: %(default)s)")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """RUN."""
+    parser.add_argument(
+        "run", nargs="?", default="", metavar="RUN",
+        help="a run folder, its config.toml, or its name in dreamboot's home; left out: the newest run",
+    )  # fmt: skip
+
+
+def count(text: str) -> int:
+    """A number from 1 on, for argparse; raises ArgumentTypeError."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+
+
+def settings_from(words: Sequence[str], command: str = "train") -> Tuple[str, ...]:
+    """`--learning-rate 2e-6 --hflip` → ("learning_rate=2e-6", "hflip=true"). The trainer knows which keys exist."""
+    settings: List[str] = []
+    for word in words:
+        if word.startswith("--"):
+            key, _, inline = word[2:].partition("=")
+            settings.append(f"{key.replace('-', '_')}={inline or 'true'}")
+        elif settings and settings[-1].endswith("=true"):
+            settings[-1] = settings[-1][: -len("true")] + word
+        else:
+            problem = Problem(id="usage", what=f"Stray word: {word}", hint=f"dreamboot {command} --help")
+            raise DreambootError(problem, exit_code=ExitCode.USAGE)
+    return tuple(settings)
 
 
 def check_environment_names(args: argparse.Namespace) -> None:

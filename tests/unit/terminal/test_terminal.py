@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dreamboot.model import DreambootError, Event, EventKind
-from dreamboot.terminal.commands.train import device_of, settings_from
+from dreamboot.terminal.commands.train import device_of
 from dreamboot.terminal.draw import as_typed
+from dreamboot.terminal.options import settings_from
 from dreamboot.terminal.progress import Watcher, amount
 from dreamboot.terminal.wizard import guess_noun, photos_fault
 

@@ -80,6 +80,8 @@ def test_a_faulty_configuration_is_told_as_json(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.trainer
 def test_train_sample_and_compare(tiny: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
     from support.training import BASE
 
     run = tmp_path / "run"
@@ -88,7 +90,16 @@ def test_train_sample_and_compare(tiny: Path, photos: Path, tmp_path: Path, caps
     settings = [f"--{name}={value}" for name, value in flags.items()]
     assert main(["train", *settings]) == 0
     assert "step 1/1" in capsys.readouterr().out
-    assert main(["sample", "--out", str(tmp_path / "grid.png"), *settings]) == 0
+    capsys.readouterr()
+    own = ["--prompt", "a sks dog on the moon", "--prompt", "a dog", "--prompt", "a cat", "--pictures", "2"]
+    assert main(["sample", "--json", "--out", str(tmp_path / "grid.png"), *own, *settings]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"schema": 1, "path": str(tmp_path / "grid.png")}
+    steps = [json.loads(line) for line in told.err.splitlines() if line.startswith('{"schema"')]
+    assert [(e["done"], e["total"]) for e in steps if e["event"] == "progress"][-1] == (6, 6)
+    with Image.open(tmp_path / "grid.png") as grid, Image.open(run / "samples" / "step-000001.png") as trained:
+        assert grid.width > 1.5 * trained.width  # two columns
+        assert grid.height > 1.2 * trained.height  # three rows instead of two
     before, after = (run / "samples" / f"step-{step:06d}.png" for step in (0, 1))
     assert main(["compare", str(before), str(after), "--out", str(tmp_path / "both.png")]) == 0
     assert (tmp_path / "grid.png").is_file()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamboot_trainer.config import DEMO, Config
-from dreamboot_trainer.data.concepts import Subject, model_path, subjects
+from dreamboot_trainer.data.concepts import Subject, subjects
 from dreamboot_trainer.data.photos import list_photos, open_photo
 from dreamboot_trainer.fidelity.encoders import Clip, Dino, ImageEncoder, Judge, load_clip, load_dino
 from dreamboot_trainer.fidelity.lpips import Lpips, load_lpips, variety
@@ -90,11 +90,11 @@ def pick(config: Config, run: Path, encoders: Encoders, count: int, say: Callabl
     found = candidates(run, config.training.max_train_steps)
     taught = subjects(config, run)
     say(f"The base model draws {count} pictures per prompt")
-    base = measure(config, taught, encoders, model_path(config), None, count)
+    base = measure(config, taught, encoders, None, count)
     scores = {}
     for step, path in sorted(found.items()):
         say(f"The model after step {step} draws the same")
-        scores[step] = measure(config, taught, encoders, model_path(config), path, count)
+        scores[step] = measure(config, taught, encoders, path, count)
     balances = {step: balance(mine, base) for step, mine in scores.items()}
     picked = Picked(best=best(balances), paths=found, balances=balances, scores=scores, base=base)
     with replacing(run / FIDELITY) as partial:
@@ -129,10 +129,10 @@ def table(picked: Picked) -> list[str]:
 
 
 def measure(
-    config: Config, taught: Sequence[Subject], encoders: Encoders, base: Path, trained: Path | None, count: int
+    config: Config, taught: Sequence[Subject], encoders: Encoders, trained: Path | None, count: int
 ) -> tuple[Score, ...]:
     """The scores of one model; means over the subjects."""
-    draw = _drawer(config, base, trained, count)
+    draw = _drawer(config, trained, count)
     rows = [_of_subject(config, subject, encoders, draw) for subject in taught]
     means = []
     for scores in zip(*rows, strict=True):
@@ -187,22 +187,12 @@ def _without_token(prompt: str, subject: Subject) -> str:
     return " ".join(word for word in prompt.split() if word.lower() not in rare)
 
 
-def _drawer(config: Config, base: Path, trained: Path | None, count: int) -> Drawer:
+def _drawer(config: Config, trained: Path | None, count: int) -> Drawer:
     """Loads the model and returns what draws `count` pictures of a prompt, always from the same seeds."""
-    import torch
+    from dreamboot_trainer import pipeline
+    from dreamboot_trainer.drawing import open_model
 
-    from dreamboot_trainer import backend, pipeline
-    from dreamboot_trainer.families import family_of
-    from dreamboot_trainer.methods import methods
-    from dreamboot_trainer.model_folder import INDEX, read_folder
-
-    adapter = trained is not None and not (trained / INDEX).is_file()
-    folder = read_folder(base if adapter or trained is None else trained)
-    chosen = backend.choose(config.training.device)
-    device, numbers = torch.device(chosen.NAME), pipeline.base_for(config, family_of(folder), chosen)
-    loaded = pipeline.load(family_of(folder), folder, None, device, adapters=adapter, base=numbers)
-    if adapter and trained is not None:
-        methods()["lora"].load(loaded, trained)
+    loaded = open_model(config, trained)
     sampling, side = config.sampling, config.data.resolution
     request = pipeline.Request(
         seeds=tuple(range(FIRST_SEED, FIRST_SEED + count)),

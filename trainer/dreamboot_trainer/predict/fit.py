@@ -126,9 +126,7 @@ def _saves_more(names: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def _widest(found: tuple[tuple[Saving, ...], ...]) -> Iterator[tuple[Saving, ...]]:
-    """Ways of most savings, one of which fits where any does: without 4-bit weights, which are sooner recorded, and with
-    them.
-    """
+    """Ways of most savings, one of which fits where any does: without 4-bit weights (sooner recorded), and with."""
     for base in (False, True):
         yield max(
             (way for way in found if any(saving.setting == "base" for saving in way) is base), key=len, default=()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Iterator, List, Tuple, Union
+from typing import Iterator, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.model import DreambootError, Event, ExitCode, Problem, Report, Wish
-from dreamboot.terminal.options import add_environment
+from dreamboot.terminal.options import add_environment, settings_from
 
 HELP = "train with a configuration file and/or flags"
 TAKES_UNKNOWN_OPTIONS = True
@@ -74,21 +74,6 @@ def device_of(settings: Tuple[str, ...]) -> str:
     """ "cpu" where the trainer is told to compute there: a prebuilt image for GPUs then needs none; else ""."""
     told = [text for key, _, text in (one.partition("=") for one in settings) if key in ("device", "training.device")]
     return "cpu" if told[-1:] == ["cpu"] else ""
-
-
-def settings_from(words: List[str]) -> Tuple[str, ...]:
-    """`--learning-rate 2e-6 --hflip` → ("learning_rate=2e-6", "hflip=true"). The trainer knows which keys exist."""
-    settings: List[str] = []
-    for word in words:
-        if word.startswith("--"):
-            key, _, inline = word[2:].partition("=")
-            settings.append(f"{key.replace('-', '_')}={inline or 'true'}")
-        elif settings and settings[-1].endswith("=true"):
-            settings[-1] = settings[-1][: -len("true")] + word
-        else:
-            problem = Problem(id="usage", what=f"Stray word: {word}", hint="dreamboot train --help")
-            raise DreambootError(problem, exit_code=ExitCode.USAGE)
-    return tuple(settings)
 
 
 def render(report: Report) -> str:
