@@ -123,7 +123,7 @@ def _run(name: str, args: argparse.Namespace) -> int:
     else:
         from dreamboot.terminal.draw import show
 
-        show(module.render(outcome), outcome)
+        show(module.render(outcome), outcome, args.home)
         if context.dry_run:
             show("Dry run: nothing was changed.", outcome)
     return int(outcome.exit_code)
@@ -167,7 +167,7 @@ def _show_problem(problem: Problem, code: ExitCode, args: argparse.Namespace) ->
     else:
         from dreamboot.terminal.draw import show_problem
 
-        show_problem(problem, code)
+        show_problem(problem, code, args.home)
     return int(code)
 
 

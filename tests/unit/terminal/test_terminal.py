@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dreamboot.model import DreambootError, Event, EventKind
@@ -34,6 +36,9 @@ def test_a_stray_word_is_wrong_usage():
 def test_hints_are_spelt_as_typed(monkeypatch):
     monkeypatch.setenv("DREAMBOOT_COMMAND", "python3 installer/bootstrap.py")
     assert as_typed("Then: dreamboot doctor --fix") == "Then: python3 installer/bootstrap.py doctor --fix"
+    assert as_typed("dreamboot doctor --fix", Path("my home")) == (
+        'python3 installer/bootstrap.py --home "my home" doctor --fix'
+    )
     assert as_typed("see docs/dreamboot and dreamboot itself") == "see docs/dreamboot and dreamboot itself"
     monkeypatch.delenv("DREAMBOOT_COMMAND")
     assert as_typed("dreamboot up") == "dreamboot up"
