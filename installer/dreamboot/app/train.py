@@ -18,7 +18,7 @@ from dreamboot.building.layout import Layout
 from dreamboot.launching import trainer
 from dreamboot.launching.follow import UNEXPLAINED, follow
 from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_gpus, require_sound
-from dreamboot.launching.workers import KILLED
+from dreamboot.launching.workers import KILLED, LOST
 from dreamboot.model import DreambootError, Environment, Event, EventKind, Plan, Problem, Report
 from dreamboot.values import parse_toml, value
 
@@ -103,7 +103,7 @@ def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Ite
         try:
             yield from _follow(context, run, _command(run, launch), variables)
         except DreambootError as error:
-            if error.problem.id != KILLED:
+            if error.problem.id not in (KILLED, LOST):
                 raise
             raise DreambootError(replace(error.problem, hint=_again(run))) from error
 
@@ -115,7 +115,7 @@ def _device(context: Context, run: Run) -> str:
 
 
 def _again(run: Run) -> str:
-    """The command that goes on with a run whose process was killed, on this host."""
+    """The command that goes on with a run whose process was killed or lost the others, on this host."""
     asked = run.launch
     words = ["dreamboot", "train", "--config", shlex.quote(str(run.config))]
     words += ["--env", run.environment.name] if run.environment.name != "default" else []

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from dreamboot.host import Host
 from dreamboot.host.base import Child
-from dreamboot.launching.workers import killed_worker
+from dreamboot.launching.workers import killed_worker, lost_host
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Problem
 
 # The id of the Problem of a trainer that died without saying why.
@@ -59,7 +59,7 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     killed = None
     if ended:
         said = (host.read_bytes(log) or b"")[before:].decode("utf-8", "replace")
-        killed = killed_worker(said, events.parent / "config.toml")
+        killed = killed_worker(said, events.parent / "config.toml") or lost_host(said)
     # accelerate's launcher turns the trainer's 130 into a 1, torch's would restart it: the trainer then ends with 0.
     # An interrupt may reach the trainer and not us.
     if ended == int(ExitCode.INTERRUPTED) or (stopped and failure is None and killed is None):

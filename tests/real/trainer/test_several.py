@@ -264,9 +264,9 @@ def hosts() -> Iterator[tuple[str, str]]:
             ip("netns", "del", name)
 
 
-def on_host(inputs: Path, run: Path, hosts: tuple[str, str], rank: int) -> subprocess.Popen[str]:
+def on_host(inputs: Path, run: Path, hosts: tuple[str, str], rank: int, *more: str) -> subprocess.Popen[str]:
     address = ("--hosts", "2", "--host-rank", str(rank), "--main-address", "10.77.0.1:29500")
-    return started(["ip", "netns", "exec", hosts[rank], *call(inputs, run, "--processes", "1", *address)])
+    return started(["ip", "netns", "exec", hosts[rank], *call(inputs, run, "--processes", "1", *address, *more)])
 
 
 def test_two_hosts_learn_what_two_processes_do(
@@ -281,6 +281,40 @@ def test_two_hosts_learn_what_two_processes_do(
     # One writer: each step was told once.
     assert len(steps(run)) == STEPS
     assert (run / "model" / "model_index.json").is_file()
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_process_ends_both_hosts_with_the_cause(
+    inputs: Path, hosts: tuple[str, str], tmp_path: Path, killed: int
+) -> None:
+    """Its own host names the rank, the other one says that it was lost; both tell the command that goes on."""
+    run = make_run(inputs, tmp_path / "run")
+    with on_host(inputs, run, hosts, 0) as first, on_host(inputs, run, hosts, 1) as second:
+        processes = (first, second)
+        when(first, lambda: len(steps(run)) >= 21)
+        worker(processes[killed], killed).kill()
+        said = [" ".join(process.communicate(timeout=LIMIT)[0].split()) for process in processes]
+    assert (first.returncode, second.returncode) == (1, 1), said
+    assert f"rank {killed} was killed (signal 9)" in said[killed]
+    assert "The connection to another host was lost" in said[1 - killed]
+    assert all(f"--hosts 2 --host-rank {rank}" in told for rank, told in enumerate(said))
+    assert (run / "checkpoints" / "step-000020" / "state.json").is_file()
+
+
+def test_two_hosts_go_on_by_themselves_with_restarts(
+    inputs: Path, whole: Path, hosts: tuple[str, str], tmp_path: Path
+) -> None:
+    run = make_run(inputs, tmp_path / "run")
+    killed = random.Random().randint(0, 1)
+    print("killed: rank", killed)
+    more = ("--restarts", "2")
+    with on_host(inputs, run, hosts, 0, *more) as first, on_host(inputs, run, hosts, 1, *more) as second:
+        when(first, lambda: len(steps(run)) >= 21)
+        worker((first, second)[killed], killed).kill()
+        said = [process.communicate(timeout=LIMIT)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert losses(run) == losses(whole)
+    assert len(steps(run)) > STEPS
 
 
 def test_two_hosts_without_a_common_folder_are_told_so(inputs: Path, hosts: tuple[str, str], tmp_path: Path) -> None:

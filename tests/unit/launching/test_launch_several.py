@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_gpus, require_sound
-from dreamboot.launching.workers import killed_worker
+from dreamboot.launching.workers import killed_worker, lost_host
 from dreamboot.model import DreambootError, Environment
 
 ENVIRONMENT = Environment(name="e", root="/e", generation=1, python="/e/bin/python", plan_id="p")
@@ -103,3 +103,17 @@ def test_more_processes_than_gpus_are_refused_before_anything_is_loaded():
     require_gpus(Launch(processes=2), "cuda", 2)
     require_gpus(Launch(processes=1), "cuda", 0)
     require_gpus(Launch(processes=8), "cpu", 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RuntimeError: [third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error [10.0.0.1]:26037: Connection reset "
+        "by peer. This is typically caused by a remote worker hanging",
+        "torch.distributed.elastic.rendezvous.api.RendezvousConnectionError: The connection to the C10d store has failed.",
+        "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting prematurely.",
+    ],
+)
+def test_a_lost_host_is_told_from_a_broken_download(line):
+    assert lost_host(f"step 3\n{line}\n").id == "host-lost"
+    assert lost_host("requests: Connection reset by peer while reading a wheel") is None
