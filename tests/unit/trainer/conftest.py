@@ -33,3 +33,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from support.tiny_sd import write_photos
 
     return write_photos(tmp_path_factory.mktemp("photos") / "dog")
+
+
+@pytest.fixture(scope="session")
+def flow_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A miniature of each family of flow matching, and each in its other form."""
+    pytest.importorskip("torch")
+    from support.tiny_flow import build_flux, build_sd3
+
+    place = tmp_path_factory.mktemp("flow")
+    return {
+        "sd3": build_sd3(place / "sd3"),
+        "flux": build_flux(place / "flux"),
+        "sd3 without T5": build_sd3(place / "small", t5=False),
+        "schnell": build_flux(place / "schnell", guidance=False),
+    }
