@@ -258,6 +258,17 @@ def test_resolution_must_be_a_multiple_of_eight(model: Path, pictures: Path, tmp
     assert found(model, pictures, tmp_path / "run", resolution=65) == ["config-wrong-value"]
 
 
+def test_prodigy_has_one_rate_for_all(model: Path, pictures: Path, tmp_path: Path) -> None:
+    settings = {"optimizer": "prodigy", "learning_rate": 1, "train_text_encoder": True}
+    assert found(model, pictures, tmp_path / "run", **settings, text_encoder_learning_rate=0.5) == [
+        "config-wrong-value"
+    ]
+    assert found(model, pictures, tmp_path / "run", **settings, text_encoder_learning_rate=1) == []
+    assert found(model, pictures, tmp_path / "run", **settings) == []
+    alone = {**settings, "train_text_encoder": False, "text_encoder_learning_rate": 0.5}
+    assert found(model, pictures, tmp_path / "run", **alone) == []
+
+
 def test_concepts_list_with_an_unknown_key(model: Path, pictures: Path, tmp_path: Path) -> None:
     path = tmp_path / "concepts_list.json"
     path.write_text(json.dumps([{"instance_prompt": "a", "instance_dir": "b"}]))

@@ -260,13 +260,6 @@ def test_a_missing_tracker_is_a_problem(
     assert caught.value.problem.id == "tracker-missing"
 
 
-def test_tensorboard_gets_every_step(tiny: Path, photos: Path, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    train(configure(tiny, photos, report_to="tensorboard"), tmp_path / "run")
-    files = list((tmp_path / "run" / "logs").rglob("events.out.tfevents.*"))
-    assert sum(path.stat().st_size for path in files) > 500
-
-
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [("a photo of sks dog", ""), ("a photo of red dog", "red"), ("a photo of a dog", ""), ("a photo of zwxqy dog", "")],

@@ -109,3 +109,48 @@ def test_lora_holds_the_frozen_network_in_half_precision(
     half = losses(train(configure(tiny, photos, method="lora", **settings), tmp_path / "b"))
     assert seen == {"adapter": {torch.float32}, "base": {torch.bfloat16}}
     assert list(half.values()) == pytest.approx(list(exact.values()), rel=0.05)
+
+
+def test_rank_strength_and_dropout_are_those_of_the_settings(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    """In the layers that are trained, in the file, and in what the file says of itself."""
+    import json
+
+    from peft.tuners.lora import LoraLayer
+    from safetensors import safe_open
+
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.methods import methods
+    from dreamboot_trainer.model_folder import read_folder
+    from dreamboot_trainer.pipeline import load
+
+    settings = {"lora_rank": 3, "lora_alpha": 12, "lora_dropout": 0.25, "train_text_encoder": True}
+    config = configure(tiny, photos, method="lora", max_train_steps=1, with_prior_preservation=False, **settings)
+    folder, lora = read_folder(tiny), methods()["lora"]
+    loaded = load(family_of(folder), folder, None, torch.device("cpu"), adapters=True)
+    trainable = lora.attach(loaded, config)
+    for part in (trainable.denoiser, *trainable.encoders):
+        layers = [module for module in part.modules() if isinstance(module, LoraLayer)]
+        assert layers
+        for layer in layers:
+            assert (layer.r["default"], layer.scaling["default"]) == (3, 12 / 3)
+            assert layer.lora_dropout["default"].p == 0.25
+            assert not layer.use_dora["default"]
+    assert all("lora_" in name for name in trainable.trained())
+    lora.save(loaded, config, lora.weights(loaded, config, keep=True), tmp_path / "out")
+    with safe_open(tmp_path / "out" / lora.FILE, framework="pt") as file:
+        facts = json.loads(file.metadata()["lora_adapter_metadata"])
+        shapes = {name: file.get_tensor(name).shape for name in file.keys()}  # noqa: SIM118 - no mapping
+    assert (facts["unet.r"], facts["unet.lora_alpha"], facts["text_encoder.lora_alpha"]) == (3, 12, 12)
+    assert {shape[0] for name, shape in shapes.items() if "lora_A" in name} == {3}
+    assert {name.partition(".")[0] for name in shapes} == {"unet", "text_encoder"}
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+def test_both_adapters_learn(tiny: Path, photos: Path, tmp_path: Path, part: str) -> None:
+    """Each adapter begins as nothing: its second factor is zero until a gradient has reached it."""
+    settings = {"method": "lora", "train_text_encoder": True, "max_train_steps": 1, "with_prior_preservation": False}
+    train(configure(tiny, photos, **settings), tmp_path / "run")
+    saved = load_file(tmp_path / "run" / "model" / "pytorch_lora_weights.safetensors")
+    second = [tensor for name, tensor in saved.items() if name.startswith(part) and "lora_B" in name]
+    assert second
+    assert all(tensor.abs().max() > 0 for tensor in second)
