@@ -283,6 +283,24 @@ def test_two_hosts_learn_what_two_processes_do(
     assert (run / "model" / "model_index.json").is_file()
 
 
+def test_a_worker_killed_on_the_second_host_ends_both_and_the_same_commands_go_on(
+    inputs: Path, whole: Path, hosts: tuple[str, str], tmp_path: Path
+) -> None:
+    run = make_run(inputs, tmp_path / "run")
+    with on_host(inputs, run, hosts, 0) as first, on_host(inputs, run, hosts, 1) as second:
+        when(first, lambda: len(steps(run)) >= 25)
+        worker(second, 1).kill()
+        said = [" ".join(process.communicate(timeout=LIMIT)[0].split()) for process in (first, second)]
+    assert 0 not in (first.returncode, second.returncode), said
+    assert "rank 1 was killed (signal 9)" in said[1]
+    assert "--hosts 2 --host-rank 1 --main-address 10.77.0.1:29500" in said[1]
+    assert len(steps(run)) < STEPS
+    with on_host(inputs, run, hosts, 0) as first, on_host(inputs, run, hosts, 1) as second:
+        said = [process.communicate(timeout=LIMIT)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert losses(run) == losses(whole)
+
+
 def test_two_hosts_without_a_common_folder_are_told_so(inputs: Path, hosts: tuple[str, str], tmp_path: Path) -> None:
     one, other = make_run(inputs, tmp_path / "one"), make_run(inputs, tmp_path / "other")
     with on_host(inputs, one, hosts, 0) as first, on_host(inputs, other, hosts, 1) as second:

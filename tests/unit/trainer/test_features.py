@@ -272,3 +272,17 @@ def test_a_token_that_means_something_is_noticed(prompt: str, expected: str) -> 
 
     tokenizer = CLIPTokenizer.from_pretrained(demo.MODEL_DIR / "tokenizer")
     assert common_identifier(tokenizer, prompt, "a photo of a dog") == expected
+
+
+def test_a_run_says_that_its_token_means_something(photos: Path, tmp_path: Path) -> None:
+    from dreamboot_trainer import demo
+
+    settings = {
+        "instance_prompt": "a photo of red animal", "class_prompt": "a photo of an animal", "max_train_steps": 1,
+        "with_prior_preservation": False,
+    }  # fmt: skip
+    for prompt, said in ((settings["instance_prompt"], True), ("a photo of sks animal", False)):
+        events = train(
+            configure(demo.MODEL_DIR, photos, **{**settings, "instance_prompt": prompt}), tmp_path / f"{said}"
+        )
+        assert any("'red' already means something" in r.get("message", "") for r in events) is said

@@ -181,6 +181,15 @@ def test_going_on_with_other_settings_is_refused(tiny: Path, photos: Path, tmp_p
     assert len(losses(train(configure(tiny, photos, max_train_steps=3), tmp_path / "run"))) == 3
 
 
+def test_with_resume_never_it_begins_anew_with_whatever_settings(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    first = losses(train(configure(tiny, photos, max_train_steps=2), tmp_path / "run"))
+    (tmp_path / "run" / "events.jsonl").unlink()
+    anew = configure(tiny, photos, max_train_steps=2, resume="never", prior_loss_weight=0.5)
+    again = losses(train(anew, tmp_path / "run"))
+    assert sorted(again) == [1, 2]
+    assert again[1] != first[1]
+
+
 def test_going_on_with_other_photos_is_refused(tiny: Path, photos: Path, tmp_path: Path) -> None:
     from PIL import Image
 
