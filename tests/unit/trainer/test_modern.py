@@ -49,10 +49,12 @@ def test_every_implementation_of_an_optimizer_steps_alike(optimizer: str, implem
         for _ in range(3):
             weight.grad = weight.detach() * 2
             built.step()
-        return weight.detach(), choice
+        (group,) = built.param_groups
+        return weight.detach(), choice, (group["foreach"], group["fused"])
 
-    mine, choice = after(implementation)
+    mine, choice, used = after(implementation)
     assert implementation in choice.value
+    assert used == {"foreach": (True, None), "loop": (False, None), "fused": (None, True)}[implementation]
     assert torch.allclose(mine, after("auto")[0], atol=1e-6)
 
 

@@ -328,9 +328,25 @@ def test_an_original_checkpoint_is_a_model(finished: tuple[Path, Any], photos: P
     assert caught.value.problem.cause
 
 
-def test_bf16_on_a_cpu_trains(tiny: Path, photos: Path, tmp_path: Path) -> None:
+def test_bf16_on_a_cpu_trains(tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers answer in it while weights and their gradients stay float32."""
+    from diffusers.models.attention import FeedForward
+
+    seen: set[tuple[torch.dtype, ...]] = set()
+    forward = FeedForward.forward
+
+    def spying(self: Any, *inputs: Any, **more: Any) -> Any:
+        answer = forward(self, *inputs, **more)
+        if torch.is_grad_enabled():
+            seen.add((answer.dtype, *{weight.dtype for weight in self.parameters()}))
+        return answer
+
+    monkeypatch.setattr(FeedForward, "forward", spying)
     exact = losses(train(configure(tiny, photos), tmp_path / "a"))
+    assert seen == {(torch.float32, torch.float32)}
+    seen.clear()
     rough = losses(train(configure(tiny, photos, mixed_precision="bf16"), tmp_path / "b"))
+    assert seen == {(torch.bfloat16, torch.float32)}
     assert list(rough.values()) == pytest.approx(list(exact.values()), rel=0.05)
     assert rough != exact
 
