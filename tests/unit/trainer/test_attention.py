@@ -212,3 +212,22 @@ def test_missing_xformers_is_a_problem(tiny: Path, photos: Path, tmp_path: Path)
     with pytest.raises(TrainerError) as caught:
         train(configure(tiny, photos, attention="xformers"), tmp_path / "run")
     assert caught.value.problem.id == "xformers-missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("naive", {"AttnProcessor"}),
+        ("memory_efficient", {"MemoryEfficientProcessor"}),
+        ("sdpa", {"NarrowHeadsProcessor"}),
+    ],
+)
+def test_every_layer_has_the_implementation_that_was_named(tiny: Path, name: str, kinds: set[str]) -> None:
+    """The miniature's heads are narrow, for which a CPU has a faster way around torch's fused attention."""
+    from diffusers import UNet2DConditionModel
+
+    from dreamboot_trainer.backend import set_attention
+
+    unet = UNet2DConditionModel.from_pretrained(tiny / "unet")
+    set_attention(unet, name)
+    assert {type(each).__name__ for each in unet.attn_processors.values()} == kinds

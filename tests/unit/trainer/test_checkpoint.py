@@ -101,38 +101,17 @@ def test_a_damaged_checkpoint_is_told_and_nothing_is_trained_from_it(
     assert str(saved.path) in caught.value.problem.hint
 
 
-@pytest.fixture
-def order(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What happens to files, in order: forced to disk, renamed."""
-    happened: list[tuple[str, str]] = []
-    fsync, rename, replace = os.fsync, Path.rename, Path.replace
-
-    def synced(descriptor: int) -> None:
-        happened.append(("fsync", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", synced)
-    for name, real in (("rename", rename), ("replace", replace)):
-
-        def named(self: Path, target: Path, real: Any = real) -> Any:
-            happened.append(("rename", Path(target).name))
-            return real(self, target)
-
-        monkeypatch.setattr(Path, name, named)
-    return happened
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="reads /proc")
 def test_every_file_is_on_the_disk_before_the_checkpoint_has_its_name(
-    tmp_path: Path, order: list[tuple[str, str]]
+    tmp_path: Path, disk_order: list[tuple[str, str]]
 ) -> None:
     """A power cut after the new name must not leave it with empty files."""
     state = fresh()
     step(state, 1)
     saved = checkpoint.save(tmp_path, 1, checkpoint.content(state, keep=True), 0)
     written = sorted(path.name for path in saved.path.iterdir())
-    assert order.count(("rename", "step-000001")) == 1
-    before = order[: order.index(("rename", "step-000001"))]
+    assert disk_order.count(("rename", "step-000001")) == 1
+    before = disk_order[: disk_order.index(("rename", "step-000001"))]
     assert (
         sorted(name for what, name in before if what == "fsync")
         == written
@@ -141,11 +120,11 @@ def test_every_file_is_on_the_disk_before_the_checkpoint_has_its_name(
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="reads /proc")
-def test_a_single_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, order: list[tuple[str, str]]) -> None:
+def test_a_single_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, disk_order: list[tuple[str, str]]) -> None:
     with files.replacing(tmp_path / "a.png") as partial:
         partial.write_text("new")
         assert not (tmp_path / "a.png").exists()
-    assert order == [("fsync", "a.png.partial"), ("rename", "a.png")]
+    assert disk_order == [("fsync", "a.png.partial"), ("rename", "a.png")]
 
 
 def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path) -> None:
@@ -162,3 +141,14 @@ def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path) -> None:
         (partial / "new").touch()
     assert [path.name for path in out.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there it has to be open for writing")
+def test_the_copy_of_a_read_only_file_reaches_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's folder may be nobody's to write; root may all the same, so it is asked how the file is opened."""
+    modes: list[str] = []
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, mode="r", **more: modes.append(mode) or real(self, mode, **more))
+    with files.replacing_folder(tmp_path / "model") as partial:
+        (partial / "vocab.json").touch(mode=0o444)
+    assert modes == ["rb"]

@@ -141,6 +141,7 @@ def test_a_result_is_uploaded_and_the_token_is_written_nowhere(
         if path.is_file():
             assert hub.uploads[path.relative_to(run / "model").as_posix()] == path.read_bytes()
     assert any(had for _, _, _, had in hub.requests)
+    assert hub.private == {"me/my-dog": True}  # the default: what is learnt from photos of a person is nobody else's
     assert TOKEN not in answer.stdout + answer.stderr
     for path in run.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes()
@@ -161,3 +162,27 @@ def test_of_a_model_in_pieces_one_precision_is_taken() -> None:
 
     assert chosen(full + half) == set(full)
     assert chosen(half) == set(half)
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_who_may_see_a_result_is_what_the_settings_say(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: bool
+) -> None:
+    """The library reads its variables when it is imported, so this is a process of its own."""
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "model_index.json").write_text("{}")
+    code = (
+        "import sys; from pathlib import Path; from dreamboot_trainer import hub;"
+        f"hub.push(Path(sys.argv[1]), 'me/my-dog', private={private}, message='x')"
+    )
+    variables = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN}
+    variables["HF_HUB_DISABLE_XET"] = "1"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "result")],
+        env={**os.environ, **variables, "PYTHONPATH": str(TRAINER)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert hub.private == {"me/my-dog": private}

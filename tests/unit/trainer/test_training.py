@@ -296,6 +296,31 @@ def test_no_room_for_a_checkpoint_keeps_the_last_one(
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000001"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checkpointing_steps": 2, "checkpoints_total_limit": 0, "optimizer": "adamw"},
+        {"save_interval": 1, "optimizer": "sgd", "save_precision": "fp32"},
+        {"save_original": True, "optimizer": "sgd"},
+        {"use_ema": True, "train_text_encoder": True, "optimizer": "adamw"},
+    ],
+    ids=",".join,
+)
+def test_room_is_asked_for_what_a_run_really_writes(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    from dreamboot_trainer.checks import space
+
+    monkeypatch.setattr(space, "_MARGIN", 0)
+    run = tmp_path / "run"
+    config = configure(tiny, photos, num_class_images=2, **changes)
+    train(config, run)
+    written = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
+    assert space.bytes_needed(config, tiny) == pytest.approx(written, rel=0.05)
+    more = configure(tiny, photos, num_class_images=102, **changes)
+    assert space.bytes_needed(more, tiny) - space.bytes_needed(config, tiny) == 100 * 64 * 64 * 2
+
+
 def test_two_processes_asked_for_and_one_got_is_a_problem(tiny: Path, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainerError) as caught:
         train(configure(tiny, photos, num_processes=2), tmp_path / "run")
