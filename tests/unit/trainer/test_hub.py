@@ -123,6 +123,9 @@ def test_training_downloads_a_version_and_later_needs_no_network(hub: Hub, photo
     flags = [f"--{name}={value}" for name, value in settings.items()]
     missing = problem(call(hub, home, "check", "--json", *flags))
     assert missing["id"] == "model-not-local"
+    asked = call(hub, home, "train", "--json", *flags, "--local_files_only", "true")
+    assert problem(asked)["id"] == "model-not-local"
+    assert not hub.requests
     assert problem(call(hub, home, "train", "--json", *flags, HF_HUB_OFFLINE="1"))["id"] == "model-not-local"
     trained = call(hub, home, "train", *flags)
     assert trained.returncode == 0, trained.stdout + trained.stderr

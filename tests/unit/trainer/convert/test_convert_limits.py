@@ -107,10 +107,9 @@ def test_memory_of_a_ckpt_stays_below_its_largest_tensor(large, tmp_path, dtype)
 
 
 @linux
-@pytest.mark.parametrize("dtype", ["keep", "float16"])
-def test_memory_of_writing_a_ckpt_stays_below_its_largest_tensor(large, tmp_path, dtype):
-    grown = int(run(MEASURE, large / "folder", tmp_path / "out.ckpt", dtype).stdout)
-    assert (tmp_path / "out.ckpt").stat().st_size > 100e6
+def test_memory_of_writing_a_ckpt_stays_below_its_largest_tensor(large, tmp_path):
+    grown = int(run(MEASURE, large / "folder", tmp_path / "out.ckpt", "keep").stdout)
+    assert (tmp_path / "out.ckpt").stat().st_size > 200e6
     assert grown < 1.3 * LARGEST
 
 
