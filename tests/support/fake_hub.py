@@ -1,6 +1,7 @@
 """A model hub on this machine: the part of its HTTP interface that downloads and uploads of models use.
 
-Repositories are folders; what is uploaded lands in `uploads`. `cut_after` breaks the next large download off.
+Repositories are folders; what is uploaded lands in `uploads`, and who may see it in `private`. `cut_after` breaks
+the next large download off.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Hub:
         self.models: dict[str, dict[str, Path]] = {}
         self.requests: list[tuple[str, str, str, bool]] = []
         self.uploads: dict[str, bytes] = {}
+        self.private: dict[str, bool] = {}
         self.objects: dict[str, bytes] = {}
         self.cut_after = 0
         self.damaged = ""
@@ -102,6 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
             wish = json.loads(content)
             name = "/".join(filter(None, (wish.get("organization") or "me", wish["name"])))
             self.owner.models.setdefault(name, {})
+            # Today's library says it by a word, older ones by a truth value.
+            self.owner.private[name] = wish.get("visibility") == "private" or bool(wish.get("private"))
             self._json({"url": f"{self.owner.address}/{name}", "name": name})
         elif "preupload" in parts:
             files = json.loads(content)["files"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from support.tiny_sd import write_tokenizer
 
@@ -167,3 +168,15 @@ def _t5(folder: Path, ending: str) -> None:
 def _write(path: Path, content: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2))
+
+
+def loaded(folder: Path, **options: Any) -> Any:
+    """The folder's pipeline as training with adapters loads it."""
+    import torch
+
+    from dreamboot_trainer import pipeline
+    from dreamboot_trainer.families import family_of
+    from dreamboot_trainer.model_folder import read_folder
+
+    model = read_folder(folder)
+    return pipeline.load(family_of(model), model, None, torch.device("cpu"), adapters=True, **options)

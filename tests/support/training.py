@@ -56,3 +56,16 @@ def losses(events: tuple[dict[str, Any], ...]) -> dict[int, float]:
         for record in events
         if record["event"] == "progress" and record["stage"] == "train"
     }
+
+
+def changed(run: Path, model: Path, part: str) -> bool:
+    """Whether a component's saved weights differ from the model's own (as fp16)."""
+    import torch
+    from safetensors.torch import load_file
+
+    name = "model" if part.startswith("text") else "diffusion_pytorch_model"
+    new, old = (load_file(root / part / f"{name}.safetensors") for root in (run / "model", model))
+    strip = lambda tensors: {key.removeprefix("text_model."): value for key, value in tensors.items()}  # noqa: E731
+    new, old = strip(new), strip(old)
+    assert set(new) == set(old)
+    return any(not torch.equal(new[key], old[key].to(new[key].dtype)) for key in old)

@@ -60,6 +60,12 @@ def _consistency(config: Config) -> Checked:
     if config.data.token_initializers and config.training.method != "full":
         hint = "--set method=full (an adapter has no place for a token's meaning)"
         faults.append(_fault("token_initializers", "none with method = lora", "some", hint))
+    rates, both = config.optimizer, config.training.train_text_encoder
+    if both and rates.optimizer == "prodigy" and rates.text_encoder_learning_rate not in (0, rates.learning_rate):
+        # One distance is found for all weights: the library stops at the first step where rates differ.
+        expected = f"0 or {rates.learning_rate:g}, the learning_rate, with optimizer = prodigy"
+        hint = "--set text_encoder_learning_rate=0"
+        faults.append(_fault("text_encoder_learning_rate", expected, f"{rates.text_encoder_learning_rate:g}", hint))
     faults += sharding.faults(config)
     output = config.output
     if output.push_to_hub and not hub.is_name(output.hub_model_id):

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ SCHEMA = 1
 _NAME = re.compile(r"step-(\d{6,})$")
 _WEIGHTS, _AVERAGE = "weights.safetensors", "average.safetensors"
 _OPTIMIZER, _STATE = "optimizer.pt", "state.json"
+_DAMAGE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
+"""What json and torch raise on torn files and on files of something else; safetensors has an error of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +107,7 @@ def load(saved: Saved, state: State) -> None:
 
     TrainerError when the run's facts have changed since, naming which.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -122,7 +126,7 @@ def load(saved: Saved, state: State) -> None:
         state.schedule.load_state_dict(rest["schedule"])
         if state.scaler is not None:
             state.scaler.load_state_dict(rest["scaler"])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (*_DAMAGE, SafetensorError) as error:
         raise TrainerError(
             mismatch(
                 "checkpoint-damaged",

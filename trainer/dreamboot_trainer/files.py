@@ -24,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
-            _sync(partial)
+            sync(partial)
             partial.replace(path)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -42,7 +42,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             yield partial
             for item in partial.rglob("*"):
                 if item.is_file():
-                    _sync(item)
+                    sync(item)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -72,6 +72,8 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
+def sync(path: Path) -> None:
+    """Force a file to disk: after a power cut a new name must not stand for an empty file."""
+    # Windows does it only to what is open for writing; elsewhere the copy of a read-only file has to do too.
+    with path.open("rb+" if os.name == "nt" else "rb") as file:
         os.fsync(file.fileno())

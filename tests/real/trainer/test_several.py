@@ -285,9 +285,9 @@ def test_two_hosts_learn_what_two_processes_do(
 
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_process_ends_both_hosts_with_the_cause(
-    inputs: Path, hosts: tuple[str, str], tmp_path: Path, killed: int
+    inputs: Path, whole: Path, hosts: tuple[str, str], tmp_path: Path, killed: int
 ) -> None:
-    """Its own host names the rank, the other one says that it was lost; both tell the command that goes on."""
+    """Its own host names the rank, the other one says that it was lost; the same commands then go on."""
     run = make_run(inputs, tmp_path / "run")
     with on_host(inputs, run, hosts, 0) as first, on_host(inputs, run, hosts, 1) as second:
         processes = (first, second)
@@ -298,7 +298,10 @@ def test_a_killed_process_ends_both_hosts_with_the_cause(
     assert f"rank {killed} was killed (signal 9)" in said[killed]
     assert "The connection to another host was lost" in said[1 - killed]
     assert all(f"--hosts 2 --host-rank {rank}" in told for rank, told in enumerate(said))
-    assert (run / "checkpoints" / "step-000020" / "state.json").is_file()
+    with on_host(inputs, run, hosts, 0) as first, on_host(inputs, run, hosts, 1) as second:
+        again = [process.communicate(timeout=LIMIT)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), again
+    assert losses(run) == losses(whole)
 
 
 def test_two_hosts_go_on_by_themselves_with_restarts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from dreamboot_trainer.attention import MemoryEfficientProcessor, memory_efficient_attention  # noqa: E402
+from dreamboot_trainer.problems import TrainerError  # noqa: E402
+from support.training import configure, losses, train  # noqa: E402
 
 # Of the plain formula in the same dtype, against itself in float64.
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
@@ -136,7 +139,7 @@ def peak_bytes(attend: Any, tokens: int) -> int:
 
 
 def test_peak_memory_grows_with_the_tokens_not_with_their_square() -> None:
-    sizes = (1024, 4096)
+    sizes = (512, 2048)
     ours = [peak_bytes(lambda *x: memory_efficient_attention(*x, query_block=128, key_block=128), n) for n in sizes]
     plain = [peak_bytes(naive, n) for n in sizes]
     assert plain[1] > 12 * plain[0]  # sixteen-fold scores
@@ -163,3 +166,68 @@ def test_processor_equals_the_one_of_diffusers() -> None:
         wanted = attention(states, encoder_hidden_states=context)
         attention.set_processor(MemoryEfficientProcessor())
         assert torch.allclose(attention(states, encoder_hidden_states=context), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_our_own_attention_is_what_the_network_runs(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Every attention layer of the UNet calls it once in every step; with checkpointing once more on the way back."""
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.attention_processor import Attention
+
+    from dreamboot_trainer import attention
+
+    layers = sum(isinstance(part, Attention) for part in UNet2DConditionModel.from_pretrained(tiny / "unet").modules())
+    assert layers > 1
+    calls: list[torch.Size] = []
+    real = attention.memory_efficient_attention
+
+    def counted(query: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        calls.append(query.shape)
+        return real(query, *rest, **options)
+
+    monkeypatch.setattr(attention, "memory_efficient_attention", counted)
+    options = {"method": method, "with_prior_preservation": False, "max_train_steps": 3}
+    own = losses(train(configure(tiny, photos, attention="memory_efficient", **options), tmp_path / "own"))
+    assert len(calls) == 3 * layers
+    calls.clear()
+    again = configure(tiny, photos, attention="memory_efficient", gradient_checkpointing=True, **options)
+    assert losses(train(again, tmp_path / "again")) == pytest.approx(own, rel=1e-5)
+    assert len(calls) == 2 * 3 * layers
+    calls.clear()
+    fused = losses(train(configure(tiny, photos, attention="sdpa", **options), tmp_path / "fused"))
+    assert not calls
+    assert own == pytest.approx(fused, rel=1e-4)
+
+
+@pytest.mark.parametrize("attention", ["naive", "memory_efficient"])
+def test_every_attention_gives_the_same_losses(tiny: Path, photos: Path, tmp_path: Path, attention: str) -> None:
+    fused = losses(train(configure(tiny, photos, attention="sdpa"), tmp_path / "a"))
+    other = losses(train(configure(tiny, photos, attention=attention), tmp_path / "b"))
+    assert list(other.values()) == pytest.approx(list(fused.values()), rel=1e-3)
+
+
+def test_missing_xformers_is_a_problem(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainerError) as caught:
+        train(configure(tiny, photos, attention="xformers"), tmp_path / "run")
+    assert caught.value.problem.id == "xformers-missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("naive", {"AttnProcessor"}),
+        ("memory_efficient", {"MemoryEfficientProcessor"}),
+        ("sdpa", {"NarrowHeadsProcessor"}),
+    ],
+)
+def test_every_layer_has_the_implementation_that_was_named(tiny: Path, name: str, kinds: set[str]) -> None:
+    """The miniature's heads are narrow, for which a CPU has a faster way around torch's fused attention."""
+    from diffusers import UNet2DConditionModel
+
+    from dreamboot_trainer.backend import set_attention
+
+    unet = UNet2DConditionModel.from_pretrained(tiny / "unet")
+    set_attention(unet, name)
+    assert {type(each).__name__ for each in unet.attn_processors.values()} == kinds

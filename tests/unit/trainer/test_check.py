@@ -100,6 +100,16 @@ def test_other_files_are_left_out_with_a_note(model: Path, pictures: Path, tmp_p
     assert [note for note in report.notes if "Thumbs.db" in note and "photo-0.txt" not in note]
 
 
+def test_advice_is_among_the_notes(model: Path, pictures: Path, tmp_path: Path) -> None:
+    """And goes by the steps that epochs come to."""
+    report = check(configure(model, pictures, instance_prompt="a photo of sks"), tmp_path / "run")
+    assert not report.problems
+    assert [note for note in report.notes if "does not name the class 'dog'" in note]
+    assert [note for note in report.notes if "4 steps show each of 3 photos 1 times" in note]
+    report = check(configure(model, pictures, num_train_epochs=600), tmp_path / "run")
+    assert [note for note in report.notes if "1800 steps show each of 3 photos 600 times" in note]
+
+
 def test_same_picture_twice_is_noted(model: Path, pictures: Path, tmp_path: Path) -> None:
     shutil.copy(pictures / "photo-0.png", pictures / "again.png")
     report = check(configure(model, pictures), tmp_path / "run")
@@ -256,6 +266,17 @@ def test_no_prompt_and_no_class_prompt(model: Path, pictures: Path, tmp_path: Pa
 
 def test_resolution_must_be_a_multiple_of_eight(model: Path, pictures: Path, tmp_path: Path) -> None:
     assert found(model, pictures, tmp_path / "run", resolution=65) == ["config-wrong-value"]
+
+
+def test_prodigy_has_one_rate_for_all(model: Path, pictures: Path, tmp_path: Path) -> None:
+    settings = {"optimizer": "prodigy", "learning_rate": 1, "train_text_encoder": True}
+    assert found(model, pictures, tmp_path / "run", **settings, text_encoder_learning_rate=0.5) == [
+        "config-wrong-value"
+    ]
+    assert found(model, pictures, tmp_path / "run", **settings, text_encoder_learning_rate=1) == []
+    assert found(model, pictures, tmp_path / "run", **settings) == []
+    alone = {**settings, "train_text_encoder": False, "text_encoder_learning_rate": 0.5}
+    assert found(model, pictures, tmp_path / "run", **alone) == []
 
 
 def test_concepts_list_with_an_unknown_key(model: Path, pictures: Path, tmp_path: Path) -> None:

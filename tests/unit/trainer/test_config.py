@@ -120,10 +120,33 @@ def test_a_recipe_fits_the_schema_and_names_its_source(name: str) -> None:
     assert read(None, recipe=name) != Config()
 
 
+# What the sources that each recipe names have published.
+PUBLISHED = {
+    "face": ("max_train_steps=1200 train_batch_size=2 learning_rate=1e-6 train_text_encoder=true "
+             "with_prior_preservation=true"),
+    "object": "max_train_steps=400 train_batch_size=4 learning_rate=2e-6 with_prior_preservation=false",
+    "paper": ("max_train_steps=1000 train_batch_size=1 learning_rate=5e-6 prior_loss_weight=1 num_class_images=1000 "
+              "with_prior_preservation=true"),
+    "style": "learning_rate=1.7e-6 max_train_steps=8000 train_batch_size=1 captions=true with_prior_preservation=false",
+    "small-card": ("optimizer=adamw8bit gradient_checkpointing=true train_batch_size=1 gradient_accumulation_steps=1 "
+                   "cache_latents=true"),
+    "flux": ("method=lora base_precision=nf4 optimizer=adamw8bit learning_rate=1e-4 gradient_accumulation_steps=4 "
+             "max_train_steps=500 resolution=512 told_guidance=1 guidance_scale=3.5 gradient_checkpointing=true"),
+    "sd3": ("method=lora learning_rate=4e-4 gradient_accumulation_steps=4 max_train_steps=500 resolution=512 "
+            "guidance_scale=7"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_recipe_has_the_published_numbers(name: str) -> None:
+    """A recipe is what it is without the settings, and nothing changes when they are given on top of it."""
+    assert read(None, PUBLISHED[name].split(), name) == read(None, recipe=name)
+
+
 def test_every_recipe_is_tested() -> None:
     from dreamboot_trainer.recipes import recipes
 
-    assert list(recipes()) == ["face", "flux", "object", "paper", "sd3", "small-card", "style"]
+    assert list(recipes()) == ["face", "flux", "object", "paper", "sd3", "small-card", "style"] == sorted(PUBLISHED)
 
 
 def test_the_file_wins_over_the_recipe_and_the_flag_over_both(tmp_path: Path) -> None:

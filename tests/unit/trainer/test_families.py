@@ -156,3 +156,23 @@ def test_text_encoders_are_read_as_transformers_reads_them(folders: dict[str, Pa
                 for one, other in zip(encoder(ids).to_tuple(), theirs(ids).to_tuple(), strict=True)
             )
         assert not any(parameter.requires_grad for parameter in encoder.parameters())
+
+
+SCALES = {"sd1": (0.18215, 0.0), "sd2": (0.18215, 0.0), "sdxl": (0.18215, 0.0), "sd3": (1.5305, 0.0609)}
+SCALES["flux"] = SCALES["sd3"]  # the miniatures share a VAE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_latents_are_scaled_as_the_model_wants_them_and_back(folders: dict[str, Path], name: str) -> None:
+    from diffusers import AutoencoderKL
+
+    vae = AutoencoderKL.from_pretrained(folders[name] / "vae").eval()
+    factor, shift = SCALES[name]
+    family, pixels = family_of(read_folder(folders[name])), torch.linspace(-1, 1, 3 * 64 * 64).view(1, 3, 64, 64)
+    with torch.no_grad():
+        posterior = vae.encode(pixels).latent_dist
+        mean, std = family.latents.encode(vae, pixels)
+        assert torch.allclose(mean, (posterior.mean - shift) * factor, atol=1e-6)
+        assert torch.allclose(std, posterior.std * factor, atol=1e-6)
+        drawn = vae.decode(posterior.mean).sample.clamp(-1, 1)
+        assert torch.allclose(family.latents.decode(vae, mean), drawn, atol=1e-5)

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamboot_trainer import cli
+from dreamboot_trainer.events import read_events
 from dreamboot_trainer.fidelity import encoders, lpips, scores
 from dreamboot_trainer.fidelity.scores import Role, Score
 from dreamboot_trainer.problems import TrainerError
@@ -235,17 +236,26 @@ def test_nothing_to_measure_with_is_said(tiny: Path, photos: Path, tmp_path: Pat
     assert caught.value.problem.id == "no-candidates"
 
 
-def test_the_reports_command_repeats_the_run(tiny: Path, photos: Path, tmp_path: Path) -> None:
-    """Also where it was started by flags alone: the same losses, step by step."""
-    from dreamboot_trainer.config_read import read
-    from dreamboot_trainer.report import repeat_command
+def test_the_reports_command_repeats_the_run(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands in the page, from another folder than the first call: the same losses, step by step."""
+    import html
+    import shlex
+
     from support.training import losses
 
-    run = tmp_path / "a run"
-    first = losses(train(configure(tiny, photos, learning_rate=3e-4, lr_scheduler="cosine"), run))
-    words = repeat_command(run).replace("NEW_FOLDER", "x")
-    assert f"'{run}/resolved.toml'" in words
-    assert words.replace("x", "NEW_FOLDER") in (run / "report.html").read_text().replace("&#x27;", "'")
-    again = read(run / "resolved.toml", ["output_dir="])
-    assert losses(train(again, tmp_path / "b")) == first
+    shutil.copytree(photos, tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    run, again = tmp_path / "a run", tmp_path / "another run"
+    first = losses(train(configure(tiny, Path("photos"), learning_rate=3e-4, lr_scheduler="cosine"), run))
+    page = html.unescape((run / "report.html").read_text())
+    command = page.partition("<h2>To repeat it</h2><pre>")[2].partition("</pre>")[0]
+    words = shlex.split(command.replace("NEW_FOLDER", shlex.quote(str(again))))
+    assert words[:3] == ["python", "-m", "dreamboot_trainer"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert cli.main(words[3:]) == 0
+    assert losses(read_events(again / "events.jsonl")) == first
+    assert len(first) == 4
     assert (run / "plots" / "learning_rate.png").is_file()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,19 +41,29 @@ def hub(tiny: Path, tmp_path: Path) -> Iterator[Hub]:
         yield found
 
 
-def call(hub: Hub, home: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+AT_ONCE = (
+    "import runpy, sys, time; time.sleep = lambda _: None; sys.argv[0] = 'dreamboot_trainer';"
+    "runpy.run_module('dreamboot_trainer', run_name='__main__')"
+)
+"""The same without waiting: the hub's library tries again for half a minute before it says that nobody answers."""
+
+
+def call(
+    hub: Hub, home: Path, *arguments: object, at_once: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """One command of the trainer with this hub and a cache of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     variables = {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TRAINER)}
     variables["HF_HUB_DISABLE_XET"] = "1"  # the older way of moving large files, which this hub speaks
-    command = [sys.executable, "-m", "dreamboot_trainer", *map(str, arguments)]
+    program = ["-c", AT_ONCE] if at_once else ["-m", "dreamboot_trainer"]
+    command = [sys.executable, *program, *map(str, arguments)]
     return subprocess.run(
         command, env={**clean, **variables, **environment}, capture_output=True, text=True, check=False, timeout=600
     )
 
 
-def fetch(hub: Hub, home: Path, *more: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return call(hub, home, "fetch", "--json", "--pretrained_model_name_or_path", "them/sd", *more, **environment)
+def fetch(hub: Hub, home: Path, *more: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    return call(hub, home, "fetch", "--json", "--pretrained_model_name_or_path", "them/sd", *more, **options)
 
 
 def problem(answer: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -96,7 +107,7 @@ def test_what_is_wrong_is_said(hub: Hub, tmp_path: Path) -> None:
     assert problem(fetch(hub, home, "--revision", "nowhere"))["id"] == "hub-no-revision"
     other = call(hub, home, "fetch", "--json", "--pretrained_model_name_or_path", "them/other")
     assert problem(other)["id"] == "hub-not-found"
-    assert problem(fetch(hub, home, HF_ENDPOINT="http://127.0.0.1:9"))["id"] == "hub-unreachable"
+    assert problem(fetch(hub, home, at_once=True, HF_ENDPOINT="http://127.0.0.1:9"))["id"] == "hub-unreachable"
 
 
 def test_training_downloads_a_version_and_later_needs_no_network(hub: Hub, photos: Path, tmp_path: Path) -> None:
@@ -112,6 +123,9 @@ def test_training_downloads_a_version_and_later_needs_no_network(hub: Hub, photo
     flags = [f"--{name}={value}" for name, value in settings.items()]
     missing = problem(call(hub, home, "check", "--json", *flags))
     assert missing["id"] == "model-not-local"
+    asked = call(hub, home, "train", "--json", *flags, "--local_files_only", "true")
+    assert problem(asked)["id"] == "model-not-local"
+    assert not hub.requests
     assert problem(call(hub, home, "train", "--json", *flags, HF_HUB_OFFLINE="1"))["id"] == "model-not-local"
     trained = call(hub, home, "train", *flags)
     assert trained.returncode == 0, trained.stdout + trained.stderr
@@ -141,6 +155,7 @@ def test_a_result_is_uploaded_and_the_token_is_written_nowhere(
         if path.is_file():
             assert hub.uploads[path.relative_to(run / "model").as_posix()] == path.read_bytes()
     assert any(had for _, _, _, had in hub.requests)
+    assert hub.private == {"me/my-dog": True}  # the default: what is learnt from photos of a person is nobody else's
     assert TOKEN not in answer.stdout + answer.stderr
     for path in run.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes()
@@ -161,3 +176,27 @@ def test_of_a_model_in_pieces_one_precision_is_taken() -> None:
 
     assert chosen(full + half) == set(full)
     assert chosen(half) == set(half)
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_who_may_see_a_result_is_what_the_settings_say(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: bool
+) -> None:
+    """The library reads its variables when it is imported, so this is a process of its own."""
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "model_index.json").write_text("{}")
+    code = (
+        "import sys; from pathlib import Path; from dreamboot_trainer import hub;"
+        f"hub.push(Path(sys.argv[1]), 'me/my-dog', private={private}, message='x')"
+    )
+    variables = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN}
+    variables["HF_HUB_DISABLE_XET"] = "1"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "result")],
+        env={**os.environ, **variables, "PYTHONPATH": str(TRAINER)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert hub.private == {"me/my-dog": private}

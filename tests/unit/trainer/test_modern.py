@@ -49,10 +49,12 @@ def test_every_implementation_of_an_optimizer_steps_alike(optimizer: str, implem
         for _ in range(3):
             weight.grad = weight.detach() * 2
             built.step()
-        return weight.detach(), choice
+        (group,) = built.param_groups
+        return weight.detach(), choice, (group["foreach"], group["fused"])
 
-    mine, choice = after(implementation)
+    mine, choice, used = after(implementation)
     assert implementation in choice.value
+    assert used == {"foreach": (True, None), "loop": (False, None), "fused": (None, True)}[implementation]
     assert torch.allclose(mine, after("auto")[0], atol=1e-6)
 
 
@@ -103,6 +105,28 @@ def test_a_rare_token_starts_from_a_word(photos: Path, tmp_path: Path) -> None:
     assert not torch.equal(old[rare], old[word])
     others = [index for index in range(len(old)) if index != rare]
     assert torch.equal(weights[others], old[others])
+
+
+def test_a_word_of_several_tokens_is_their_mean() -> None:
+    from transformers import CLIPTextConfig, CLIPTextModel
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
+
+    from dreamboot_trainer.data.concepts import Subject
+    from dreamboot_trainer.families import TextParts
+    from dreamboot_trainer.identifiers import initialise
+
+    tokenizer = CLIPTokenizer.from_pretrained(demo.MODEL_DIR / "tokenizer")
+    small = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    encoder = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **small))
+    (rare,) = tokenizer("sks", add_special_tokens=False).input_ids
+    word = tokenizer("zwxqy", add_special_tokens=False).input_ids
+    assert len(word) > 1
+    table = encoder.get_input_embeddings().weight
+    mean = table[word].mean(0)
+    place = Path()
+    subject = Subject(index=0, instance_prompt="a sks dog", class_prompt="a dog", instance_dir=place, class_dir=None)
+    initialise(TextParts((tokenizer,), (encoder,)), [subject], ["zwxqy"])
+    assert torch.equal(table[rare], mean)
 
 
 @pytest.mark.parametrize(

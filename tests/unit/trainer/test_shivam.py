@@ -156,12 +156,26 @@ def test_epochs_are_counted_in_photos(tiny: Path, photos: Path, tmp_path: Path) 
     assert max(losses(train(config, tmp_path / "run"))) == 3
 
 
-def test_prompts_are_padded_to_the_longest_only_when_asked(tiny: Path, photos: Path, tmp_path: Path) -> None:
-    padded, short = (
-        losses(train(configure(tiny, photos, pad_tokens=pad, max_train_steps=2), tmp_path / str(pad)))
-        for pad in (True, False)
-    )
-    assert padded != short
+@pytest.mark.parametrize("trained", [False, True])
+def test_prompts_have_the_encoders_length_or_with_pad_tokens_off_the_longest_ones(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: bool
+) -> None:
+    from dreamboot_trainer.data.batches import Batches
+
+    lengths: list[int] = []
+    at = Batches.at
+
+    def spying(self: Batches, *place: int) -> Any:
+        found = at(self, *place)
+        lengths.extend(next(iter(batch.text.values())).shape[1] for batch in found)
+        return found
+
+    monkeypatch.setattr(Batches, "at", spying)
+    for pad in (True, False):
+        settings = {"pad_tokens": pad, "train_text_encoder": trained, "max_train_steps": 1}
+        train(configure(tiny, photos, **settings), tmp_path / str(pad))
+    longest = len("aphotoofsksdog") + 2  # the miniature's tokens are letters, between a beginning and an end
+    assert lengths == [77, longest]
 
 
 def test_padding_to_the_longest_by_hand() -> None:

@@ -181,6 +181,15 @@ def test_going_on_with_other_settings_is_refused(tiny: Path, photos: Path, tmp_p
     assert len(losses(train(configure(tiny, photos, max_train_steps=3), tmp_path / "run"))) == 3
 
 
+def test_with_resume_never_it_begins_anew_with_whatever_settings(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    first = losses(train(configure(tiny, photos, max_train_steps=2), tmp_path / "run"))
+    (tmp_path / "run" / "events.jsonl").unlink()
+    anew = configure(tiny, photos, max_train_steps=2, resume="never", prior_loss_weight=0.5)
+    again = losses(train(anew, tmp_path / "run"))
+    assert sorted(again) == [1, 2]
+    assert again[1] != first[1]
+
+
 def test_going_on_with_other_photos_is_refused(tiny: Path, photos: Path, tmp_path: Path) -> None:
     from PIL import Image
 
@@ -194,15 +203,45 @@ def test_going_on_with_other_photos_is_refused(tiny: Path, photos: Path, tmp_pat
 
 
 def test_accumulation_equals_a_larger_batch(tiny: Path, photos: Path, tmp_path: Path) -> None:
-    large = losses(train(configure(tiny, photos, train_batch_size=4), tmp_path / "a"))
-    small = losses(train(configure(tiny, photos, train_batch_size=2, gradient_accumulation_steps=2), tmp_path / "b"))
-    assert list(small.values()) == pytest.approx(list(large.values()), rel=1e-4)
+    """Also in the size of its gradients, which Adam would not show."""
+    large = train(configure(tiny, photos, train_batch_size=4), tmp_path / "a")
+    small = train(configure(tiny, photos, train_batch_size=2, gradient_accumulation_steps=2), tmp_path / "b")
+    assert list(losses(small).values()) == pytest.approx(list(losses(large).values()), rel=1e-4)
+    norms = [
+        [r["data"]["gradient_norm"] for r in events if r["event"] == "progress" and r["stage"] == "train"]
+        for events in (small, large)
+    ]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-3)
 
 
-def test_gradient_checkpointing_changes_no_loss(tiny: Path, photos: Path, tmp_path: Path) -> None:
-    plain = losses(train(configure(tiny, photos), tmp_path / "a"))
-    saving = losses(train(configure(tiny, photos, gradient_checkpointing=True), tmp_path / "b"))
-    assert list(saving.values()) == pytest.approx(list(plain.values()), rel=1e-5)
+@pytest.mark.parametrize("saving", [True, False])
+def test_gradient_checkpointing_computes_every_layer_again_and_changes_no_loss(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saving: bool
+) -> None:
+    """In the UNet and in a text encoder that is trained; each block runs once more on the way back."""
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.resnet import ResnetBlock2D
+    from transformers.models.clip.modeling_clip import CLIPMLP
+
+    blocks = sum(
+        isinstance(part, ResnetBlock2D) for part in UNet2DConditionModel.from_pretrained(tiny / "unet").modules()
+    )
+    calls = {ResnetBlock2D: 0, CLIPMLP: 0}
+    for kind in calls:
+
+        def counted(self: Any, *inputs: Any, kind: Any = kind, real: Any = kind.forward, **more: Any) -> Any:
+            calls[kind] += any(weight.requires_grad for weight in self.parameters())  # those of the VAE have none
+            return real(self, *inputs, **more)
+
+        monkeypatch.setattr(kind, "forward", counted)
+    options = {"train_text_encoder": True, "with_prior_preservation": False, "max_train_steps": 2}
+    found = losses(train(configure(tiny, photos, gradient_checkpointing=saving, **options), tmp_path / "a"))
+    # diffusers keeps what the first block of the middle has made.
+    assert calls[ResnetBlock2D] == 2 * (2 * blocks - 1 if saving else blocks)
+    assert calls[CLIPMLP] == 2 * 2 * (2 if saving else 1)
+    monkeypatch.undo()
+    plain = losses(train(configure(tiny, photos, **options), tmp_path / "b"))
+    assert list(found.values()) == pytest.approx(list(plain.values()), rel=1e-5)
 
 
 def test_clipping_has_an_effect(tiny: Path, photos: Path, tmp_path: Path) -> None:
@@ -229,8 +268,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     problem = caught.value.problem
     assert problem.id == "loss-not-finite"
     assert "learning rate 1e+30 is too high" in problem.cause
+    assert "learning_rate=1e+29" in problem.hint
+    records = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    good = max(losses(tuple(records)))
+    assert f"The loss of step {good + 1} of 9 is " in problem.what
+    saved = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert saved[-1] == f"step-{good:06d}"
     assert (tmp_path / "run" / "checkpoints" / "step-000001" / "state.json").is_file()
-    last = json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[-1])
+    last = records[-1]
     assert (last["event"], last["stage"], last["data"]["problem"]["id"]) == ("failed", "train", "loss-not-finite")
 
 
@@ -249,6 +294,31 @@ def test_no_room_for_a_checkpoint_keeps_the_last_one(
     assert caught.value.problem.id == "disk-full"
     assert "kept" in caught.value.problem.what
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000001"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checkpointing_steps": 2, "checkpoints_total_limit": 0, "optimizer": "adamw"},
+        {"save_interval": 1, "optimizer": "sgd", "save_precision": "fp32"},
+        {"save_original": True, "optimizer": "sgd"},
+        {"use_ema": True, "train_text_encoder": True, "optimizer": "adamw"},
+    ],
+    ids=",".join,
+)
+def test_room_is_asked_for_what_a_run_really_writes(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    from dreamboot_trainer.checks import space
+
+    monkeypatch.setattr(space, "_MARGIN", 0)
+    run = tmp_path / "run"
+    config = configure(tiny, photos, num_class_images=2, **changes)
+    train(config, run)
+    written = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
+    assert space.bytes_needed(config, tiny) == pytest.approx(written, rel=0.05)
+    more = configure(tiny, photos, num_class_images=102, **changes)
+    assert space.bytes_needed(more, tiny) - space.bytes_needed(config, tiny) == 100 * 64 * 64 * 2
 
 
 def test_two_processes_asked_for_and_one_got_is_a_problem(tiny: Path, photos: Path, tmp_path: Path) -> None:
@@ -283,9 +353,25 @@ def test_an_original_checkpoint_is_a_model(finished: tuple[Path, Any], photos: P
     assert caught.value.problem.cause
 
 
-def test_bf16_on_a_cpu_trains(tiny: Path, photos: Path, tmp_path: Path) -> None:
+def test_bf16_on_a_cpu_trains(tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers answer in it while weights and their gradients stay float32."""
+    from diffusers.models.attention import FeedForward
+
+    seen: set[tuple[torch.dtype, ...]] = set()
+    forward = FeedForward.forward
+
+    def spying(self: Any, *inputs: Any, **more: Any) -> Any:
+        answer = forward(self, *inputs, **more)
+        if torch.is_grad_enabled():
+            seen.add((answer.dtype, *{weight.dtype for weight in self.parameters()}))
+        return answer
+
+    monkeypatch.setattr(FeedForward, "forward", spying)
     exact = losses(train(configure(tiny, photos), tmp_path / "a"))
+    assert seen == {(torch.float32, torch.float32)}
+    seen.clear()
     rough = losses(train(configure(tiny, photos, mixed_precision="bf16"), tmp_path / "b"))
+    assert seen == {(torch.bfloat16, torch.float32)}
     assert list(rough.values()) == pytest.approx(list(exact.values()), rel=0.05)
     assert rough != exact
 

@@ -46,6 +46,8 @@ def bytes_needed(config: Config, model: Path) -> int:
             if part.weights and part.name in folder.parts
         }
         trained, everything = counts[family.denoiser], sum(counts.values())
+        if config.training.train_text_encoder:
+            trained += sum(counts.get(name, 0) for name in family.text_encoders)
         if config.training.method == "lora":
             trained = everything = min(trained, adapter_parameters(config, folder, family))
     kept = 1 + _saves(config)
@@ -71,8 +73,11 @@ def adapter_parameters(config: Config, folder: ModelFolder, family: Family) -> i
 
 
 def checkpoint_bytes(config: Config, trained: int) -> int:
-    """Bytes of one checkpoint with `trained` weights in float32 and the optimizer's state."""
-    return int(trained * (4 + _STATE_BYTES.get(config.optimizer.optimizer, 8)))
+    """Bytes of one checkpoint with `trained` weights in float32, their average where there is one, and the
+    optimizer's state.
+    """
+    each = 4 + 4 * config.training.use_ema + _STATE_BYTES.get(config.optimizer.optimizer, 8)
+    return int(trained * each)
 
 
 def require_room(folder: Path, needed: int, kept: str) -> None:

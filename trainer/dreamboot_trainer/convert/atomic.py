@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dreamboot_trainer.convert.faults import exists, no_space, not_replaced, not_written, would_replace_source
+from dreamboot_trainer.files import sync
 
 PARTIAL = ".partial"
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -22,6 +23,7 @@ def new_file(out: Path, size: int, *, overwrite: bool) -> Iterator[Path]:
     partial = _beside(out)
     with _replacing(out, partial, size, overwrite=overwrite):
         yield partial
+        sync(partial)
         partial.replace(out)
 
 
@@ -40,6 +42,9 @@ def new_folder(out: Path, size: int, *, overwrite: bool) -> Iterator[Path]:
     with _replacing(out, partial, size, overwrite=overwrite):
         partial.mkdir()
         yield partial
+        for item in partial.rglob("*"):
+            if item.is_file():
+                sync(item)
         if out.exists():
             remove(old)
             out.rename(old)

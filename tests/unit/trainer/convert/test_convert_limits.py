@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from dreamboot_trainer.convert import infer, to_original
+from dreamboot_trainer.convert import from_original, infer, to_original
 from dreamboot_trainer.convert.families import FAMILIES
 from support.tiny_families import tokenizer
 
@@ -24,8 +24,8 @@ import sys, threading, time
 from pathlib import Path
 import numpy, safetensors, psutil
 from dreamboot_trainer.convert import convert
-if sys.argv[1].endswith(".ckpt"):
-    import torch, dreamboot_trainer.convert.pickled
+if any(name.endswith(".ckpt") for name in sys.argv[1:3]):
+    import torch, dreamboot_trainer.convert.ckpt, dreamboot_trainer.convert.pickled
 def own():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
@@ -106,6 +106,13 @@ def test_memory_of_a_ckpt_stays_below_its_largest_tensor(large, tmp_path, dtype)
     assert grown < 1.3 * LARGEST
 
 
+@linux
+def test_memory_of_writing_a_ckpt_stays_below_its_largest_tensor(large, tmp_path):
+    grown = int(run(MEASURE, large / "folder", tmp_path / "out.ckpt", "keep").stdout)
+    assert (tmp_path / "out.ckpt").stat().st_size > 200e6
+    assert grown < 1.3 * LARGEST
+
+
 # Stops in the middle of writing and waits to be killed.
 HANG = """
 import sys, time
@@ -142,6 +149,26 @@ def test_a_kill_in_the_middle_leaves_no_half_result(large, tmp_path, source, old
     convert(large / source, out, overwrite=True, **options)
     assert not list(tmp_path.glob("*.partial"))
     assert out.exists()
+
+
+@linux
+@pytest.mark.parametrize("name", ["out.safetensors", "out.ckpt"])
+def test_a_result_is_on_the_disk_before_it_has_its_name(models, tmp_path, disk_order, name):
+    """A power cut after the new name must not leave it with an empty file."""
+    to_original(models["sd2"], tmp_path / name)
+    for each in (name, "out.yaml"):
+        place = disk_order.index(("rename", each))
+        assert ("fsync", f"{each}.partial") in disk_order[:place]
+
+
+@linux
+def test_every_file_of_a_folder_is_on_the_disk_before_it_has_its_name(models, tmp_path, disk_order):
+    to_original(models["sd1"], tmp_path / "a.safetensors")
+    disk_order.clear()
+    from_original(tmp_path / "a.safetensors", tmp_path / "back", tokenizer_dir=models["sd1"] / "tokenizer")
+    files = {path.name for path in (tmp_path / "back").rglob("*") if path.is_file()}
+    assert disk_order.pop() == ("rename", "back")
+    assert {name for what, name in disk_order if what == "fsync"} == files
 
 
 def test_ctrl_c_leaves_nothing(large, tmp_path):
