@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -104,39 +106,56 @@ def load(saved: Saved, state: State) -> None:
 
     TrainerError when the run's facts have changed since, naming which.
     """
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError
 
     try:
         content = json.loads((saved.path / _STATE).read_text(encoding="utf-8"))
+        _same_step(saved, content["step"])
         _same_facts(saved, content["facts"], state.facts)
-        tensors = load_file(saved.path / _WEIGHTS)
         rest = torch.load(saved.path / _OPTIMIZER, map_location="cpu", weights_only=True)
-        with torch.no_grad():
-            for name, parameter in state.weights.items():
-                local(parameter).copy_(part_of(tensors[name], parameter))
-            if state.average is not None:
-                for name, tensor in load_file(saved.path / _AVERAGE).items():
-                    shadow = state.average.shadow[name]
-                    local(shadow).copy_(part_of(tensor, shadow))
+        _fill(state.weights, saved.path / _WEIGHTS)
+        if state.average is not None:
+            _fill(state.average.shadow, saved.path / _AVERAGE)
         state.optimizer.load_state_dict(divided(rest["optimizer"], state.optimizer))
         state.schedule.load_state_dict(rest["schedule"])
-        if state.scaler is not None:
+        if state.scaler is not None and "scaler" in rest:  # none where the steps so far had another precision
             state.scaler.load_state_dict(rest["scaler"])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    # A file with other bytes in it can make its reader raise any of these.
+    except (
+        OSError, LookupError, ValueError, RuntimeError, TypeError, AttributeError, EOFError, UnpicklingError,
+        SafetensorError,
+    ) as error:  # fmt: skip
         raise TrainerError(
             mismatch(
                 "checkpoint-damaged",
                 f"The checkpoint {saved.path} cannot be read.",
                 "a checkpoint of this run",
-                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-                f"rm -r {saved.path}",
+                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no more to read'}",
+                f"rm -r {shlex.quote(str(saved.path))}",
             )
         ) from error
 
 
+def _same_step(saved: Saved, found: object) -> None:
+    if found != saved.step:
+        raise ValueError(f"the state after step {found}")
+
+
+def _fill(weights: Mapping[str, Any], path: Path) -> None:
+    """Put the file's tensors into `weights`; ValueError on another shape, which copying would stretch."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    with torch.no_grad():
+        for name, weight in weights.items():
+            if tensors[name].shape != weight.shape:
+                raise ValueError(f"{name} has the shape {tuple(tensors[name].shape)} for {tuple(weight.shape)}")
+            local(weight).copy_(part_of(tensors[name], weight))
+
+
 def _same_facts(saved: Saved, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     changed = [
-        f"{name} = {now.get(name)!r} (was {then.get(name)!r})"
+        _change(name, then.get(name), now.get(name))
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]
@@ -144,12 +163,23 @@ def _same_facts(saved: Saved, then: Mapping[str, Any], now: Mapping[str, Any]) -
         raise TrainerError(
             mismatch(
                 "resume-changed",
-                f"The run cannot go on from {saved.path.name}: its configuration or its photos have changed.",
-                "the same training settings and photos as before",
+                f"The run cannot go on from {saved.path.name}: its configuration, photos or model have changed.",
+                "the same model, training settings, photos and captions as before",
                 "; ".join(changed[:5]),
                 "Undo the change, or start over: --set resume=never, or --set output_dir=NEW_FOLDER",
             )
         )
+
+
+def _change(name: str, then: Any, now: Any) -> str:
+    if name == "model":
+        return "other weights, configs or tokenizers of the base model"
+    if name != "photos" or not isinstance(then, list):
+        return f"{name} = {now!r} (was {then!r})"
+    differing = [entry for entry in (*then, *now) if entry not in then or entry not in now]
+    files = list(dict.fromkeys(str(entry[0]) for entry in differing)) or ["their order"]
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return f"{len(now)} photos and class images (was {len(then)}), different: {', '.join(files[:3])}{more}"
 
 
 def _forget(folder: Path, limit: int) -> None:

@@ -302,14 +302,14 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _pick(options: argparse.Namespace) -> int:
-    from dreamboot_trainer.events import read_events
+    from dreamboot_trainer.events import read_training
     from dreamboot_trainer.fidelity import pick
     from dreamboot_trainer.report import write_report
 
     config, run = read_config(options)
     encoders = pick.load_encoders(config, options.dino, options.clip, options.lpips)
     picked = pick.pick(config, run, encoders, options.pictures, lambda text: print(text, file=sys.stderr, flush=True))
-    write_report(config, run, read_events(run / "events.jsonl"))
+    write_report(config, run, read_training(run / "events.jsonl"))
     if options.json:
         print(json.dumps(pick.as_json(picked)))
     else:

@@ -13,6 +13,9 @@ from dreamboot_trainer.problems import Problem
 SCHEMA = 1
 STAGES = ("prepare", "class-images", "cache", "train", "sample", "save", "export")
 
+OVER = "over"
+"""Key in the data of the line that says that training starts over: the steps before it are of another training."""
+
 Listener = Callable[[dict[str, Any]], None]
 
 
@@ -96,6 +99,18 @@ def read_events(path: Path) -> tuple[dict[str, Any], ...]:
         if isinstance(record, dict):
             records.append(record)
     return tuple(records)
+
+
+def read_training(path: Path) -> tuple[dict[str, Any], ...]:
+    """The events since training last started over."""
+    records = read_events(path)
+    marks = [place for place, record in enumerate(records) if _data(record).get(OVER)]
+    return records[marks[-1] :] if marks else records
+
+
+def _data(record: dict[str, Any]) -> dict[str, Any]:
+    data = record.get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def _end_torn_line(path: Path) -> None:

@@ -12,7 +12,7 @@ from dreamboot_trainer.config import Config
 from dreamboot_trainer.files import replacing_folder
 from dreamboot_trainer.noise import seed_of
 from dreamboot_trainer.pipeline import Pipeline
-from dreamboot_trainer.save import dtype_of
+from dreamboot_trainer.save import narrowed
 from dreamboot_trainer.sharding import whole_tree
 from dreamboot_trainer.trainable import Trainable
 
@@ -70,12 +70,11 @@ def save(pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> Non
     """A folder with one file in diffusers' names; its metadata says rank and strength."""
     from safetensors.torch import save_file
 
-    dtype = dtype_of(config.output.save_precision)
     tensors: dict[str, torch.Tensor] = {}
     facts: dict[str, Any] = {}
     for name, module in _adapted(pipeline, config).items():
         for key, value in weights[name].items():
-            tensors[f"{name}.{key}"] = value.detach().to("cpu", dtype).contiguous()
+            tensors[f"{name}.{key}"] = narrowed(f"{name}.{key}", value, config.output.save_precision)
         facts |= {f"{name}.{key}": value for key, value in _facts(module).items()}
     with replacing_folder(out) as partial:
         save_file(tensors, partial / FILE, metadata={"format": "pt", _METADATA: json.dumps(facts, sort_keys=True)})
