@@ -100,6 +100,7 @@ def _generate(
             steps=prior.class_inference_steps,
             # A batch of a large model takes minutes on a CPU: Ctrl-C shall not wait for it.
             before_step=lambda: context.interrupts.check(0),
+            finite=True,
         )
         count = len(indices)
         pictures = pipeline.generate(request, repeat(text, count), repeat(negative, count))

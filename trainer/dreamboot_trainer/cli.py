@@ -10,12 +10,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.lean import quiet
-from dreamboot_trainer.problems import Interrupted, Problem, RepeatingError, TrainerError
+from dreamboot_trainer.problems import Interrupted, Problem, RepeatingError, TrainerError, mismatch
+from dreamboot_trainer.texts import unusable
 
 DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -26,6 +28,9 @@ def main(arguments: list[str]) -> int:
         from dreamboot_trainer.convert.cli import run
 
         return run(arguments[1:])
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to end
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
     quiet()
@@ -135,7 +140,14 @@ def read_config(options: argparse.Namespace) -> tuple[Config, Path]:
     config = read(options.config, [*options.overrides, *flags], options.recipe)
     if config.output.output_dir:
         return config, Path(config.output.output_dir).expanduser()
-    return config, options.config.resolve().parent if options.config else Path.cwd()
+    run = options.config.resolve().parent if options.config else Path.cwd()
+    reason = unusable(str(run))
+    if reason:
+        hint = "Give the folder another name, or: --output_dir FOLDER"
+        raise TrainerError(
+            mismatch("run-not-utf8", "The run folder's name is no UTF-8.", "a name in UTF-8", reason, hint)
+        )
+    return config, run
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ class EventLog:
         self._file: TextIO | None = None
         if path is not None:
             _end_torn_line(path)
-            self._file = path.open("a", encoding="utf-8")
+            self._file = _open(path)
 
     def started(self, stage: str, message: str, **data: Any) -> None:
         """A stage begins."""
@@ -53,7 +53,7 @@ class EventLog:
     def failed(self, stage: str, problem: Problem) -> None:
         """A stage has ended with a Problem."""
         if self._file is None and self._failures is not None:
-            self._file = self._failures.open("a", encoding="utf-8")
+            self._file = _open(self._failures)
         self._write("failed", stage, problem.what, {"problem": problem.to_json()})
 
     def close(self) -> None:
@@ -79,6 +79,11 @@ class EventLog:
             self._file.flush()
         for listener in self._listeners:
             listener(record)
+
+
+def _open(path: Path) -> TextIO:
+    """A file's name may hold bytes that are no UTF-8: they become the escapes that JSON has for them."""
+    return path.open("a", encoding="utf-8", errors="backslashreplace")
 
 
 def failed_since(path: Path, moment: float) -> bool:
