@@ -284,16 +284,20 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from dreamboot_trainer.data.concepts import model_path, subjects
+    from dreamboot_trainer.base_model import base_folder
+    from dreamboot_trainer.data.concepts import subjects
     from dreamboot_trainer.families import family_of
     from dreamboot_trainer.methods import methods
     from dreamboot_trainer.model_folder import INDEX, read_folder
 
     config, run = read_config(options)
+    if not config.sampling.num_validation_images:
+        what, hint = "No picture is asked for.", "--set num_validation_images=4"
+        raise TrainerError(mismatch("no-pictures", what, "num_validation_images of at least 1", 0, hint))
     trained = run / "model"
-    place = options.model or (trained if trained.is_dir() else model_path(config))
-    adapter = place.is_dir() and not (place / INDEX).is_file()
-    folder = read_folder(model_path(config) if adapter else place)
+    place = options.model or (trained if trained.is_dir() else None)
+    adapter = place is not None and place.is_dir() and not (place / INDEX).is_file()
+    folder = base_folder(config, run) if adapter or place is None else read_folder(place)
     import torch
 
     from dreamboot_trainer import backend, pipeline, sample
@@ -301,7 +305,7 @@ def _sample(options: argparse.Namespace) -> int:
     chosen = backend.choose(config.training.device)
     base = pipeline.base_for(config, family_of(folder), chosen)
     loaded = pipeline.load(family_of(folder), folder, None, torch.device(chosen.NAME), adapters=adapter, base=base)
-    if adapter:
+    if adapter and place is not None:
         methods()["lora"].load(loaded, place)
     found = config.sampling.validation_prompts or tuple(
         prompt for subject in subjects(config, run) for prompt in (subject.instance_prompt, subject.class_prompt)

@@ -64,8 +64,8 @@ def read_folder(path: Path, others: Mapping[str, Path] | None = None) -> ModelFo
                 "model-missing",
                 f"There is no model at {path}.",
                 "a diffusers folder",
-                "no such folder",
-                f"ls -l {path.parent}",
+                "a file" if path.is_file() else "no such folder",
+                f"python -m dreamboot_trainer convert {path} FOLDER" if path.is_file() else f"ls -l {path.parent}",
             )
         )
     if not index.is_file():

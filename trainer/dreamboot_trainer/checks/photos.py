@@ -32,8 +32,8 @@ def check_photos(folder: Path, resolution: int, *, captions: bool) -> Checked:
             ),
             notes=notes,
         )
-    found = Checked(notes=notes) + _decode(listing.photos, resolution)
-    return found + _captions(folder, listing.photos) if captions else found
+    report = Checked(notes=notes) + _decode(listing.photos, resolution)
+    return report + _captions(folder, listing.photos) if captions else report
 
 
 def check_class_images(folder: Path) -> Checked:

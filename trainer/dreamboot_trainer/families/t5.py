@@ -18,8 +18,8 @@ def t5(folder: ModelFolder, ending: str, dtype: torch.dtype) -> tuple[Any, Any]:
     place = folder.part(f"text_encoder{ending}")
     with guarded(place):
         tokenizer = AutoTokenizer.from_pretrained(folder.part(f"tokenizer{ending}"))
-        encoder: Any
-        encoder, report = T5EncoderModel.from_pretrained(
+        make: Any = T5EncoderModel
+        encoder, report = make.from_pretrained(
             place, torch_dtype=dtype, variant=variant_of(place), output_loading_info=True
         )
         if report["missing_keys"]:  # they are random numbers now

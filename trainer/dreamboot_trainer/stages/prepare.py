@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dreamboot_trainer import backend as backends
 from dreamboot_trainer import sample, sharding
+from dreamboot_trainer.base_model import CONVERTED, parts_elsewhere
 from dreamboot_trainer.config import ATTENTIONS
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.concepts import Subject, model_path, subjects
@@ -22,7 +23,6 @@ from dreamboot_trainer.pipeline import Pipeline, base_of, load
 from dreamboot_trainer.problems import TrainerError, mismatch
 from dreamboot_trainer.quantize import require_nf4
 
-CONVERTED = "base_model"
 _SOURCE = ".source"
 """In the converted folder: the digest of the file that it was made from."""
 
@@ -135,18 +135,13 @@ def require_shared_folder(context: Context) -> None:
 
 def _folder(context: Context) -> ModelFolder:
     """The model's folder; a single file is converted into the run first."""
-    model, path = context.config.model, model_path(context.config)
-    others = {}
-    if model.pretrained_vae_name_or_path:
-        others["vae"] = Path(model.pretrained_vae_name_or_path).expanduser()
-    tokenizer = Path(model.tokenizer_name).expanduser() if model.tokenizer_name else None
-    if tokenizer is not None:
-        others["tokenizer"] = tokenizer
+    path = model_path(context.config)
+    others = parts_elsewhere(context.config)
     if not path.is_file():
         return read_folder(path, others)
     converted = context.run / CONVERTED
     if context.main:
-        _convert(context, path, converted, tokenizer)
+        _convert(context, path, converted, others.get("tokenizer"))
     context.wait()
     return read_folder(converted, others)
 
