@@ -156,7 +156,7 @@ def _train(options: argparse.Namespace) -> int:
     config, run = read_config(options)
     if _told_before(run):
         return DONE
-    listener = _json_line if options.json else _print_event
+    listener = _while_heard(_json_line if options.json else _print_event)
     if not config.model.local_files_only:
         _ensure_model(config, run, listener)
     report = check(config, run)
@@ -166,8 +166,9 @@ def _train(options: argparse.Namespace) -> int:
     run.mkdir(parents=True, exist_ok=True)
     from dreamboot_trainer.run import part, train
 
+    say = _while_heard(print)
     for note in report.notes:
-        print(note)
+        say(note)
     train(config, run, (listener,))
     part()
     return DONE
@@ -352,6 +353,19 @@ def _say_problems(problems: Sequence[Problem], *, as_json: bool) -> None:
         return
     for problem in problems:
         print(problem, file=sys.stderr)
+
+
+def _while_heard(listener: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Training goes on when nobody reads its output any more: a closed terminal, or a pipe to `head`."""
+
+    def tell(record: Any) -> None:
+        try:
+            listener(record)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # so that the interpreter's last flush finds a reader, too
+
+    return tell
 
 
 def _json_line(record: dict[str, Any]) -> None:

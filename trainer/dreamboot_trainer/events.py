@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from dreamboot_trainer.problems import Problem
+from dreamboot_trainer.problems import Problem, TrainerError, mismatch
 
 SCHEMA = 1
 STAGES = ("prepare", "class-images", "cache", "train", "sample", "save", "export")
@@ -59,7 +60,8 @@ class EventLog:
     def close(self) -> None:
         """Close the file; nothing is written after it."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written was told when it was to be
+                self._file.close()
             self._file = None
 
     def _write(self, event: str, stage: str, message: str, data: dict[str, Any], **counts: Any) -> None:
@@ -75,10 +77,26 @@ class EventLog:
         if data:
             record["data"] = data
         if self._file is not None:
-            self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-            self._file.flush()
+            self._append(self._file, record)
         for listener in self._listeners:
             listener(record)
+
+    def _append(self, file: TextIO, record: dict[str, Any]) -> None:
+        try:
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            file.flush()
+        except OSError as error:
+            if record["event"] == "failed":  # the listeners are told all the same
+                return
+            raise TrainerError(
+                mismatch(
+                    "cannot-write",
+                    f"{file.name} could not be written; the checkpoints made so far are kept.",
+                    "room and permission to write",
+                    error.strerror or error,
+                    f"df -h {Path(file.name).parent}",
+                )
+            ) from error
 
 
 def _open(path: Path) -> TextIO:
