@@ -11,7 +11,7 @@ from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.checks.advice import advise
 from dreamboot_trainer.checks.fits import check_fits
 from dreamboot_trainer.checks.folders import check_folders
-from dreamboot_trainer.checks.model import check_model, check_vae
+from dreamboot_trainer.checks.model import check_model, check_tokenizer, check_vae
 from dreamboot_trainer.checks.photos import check_class_images, check_photos
 from dreamboot_trainer.checks.space import check_space
 from dreamboot_trainer.config import Config
@@ -32,7 +32,7 @@ def check(config: Config, run: Path) -> Checked:
         config = in_steps(config, concepts, int(os.environ.get("WORLD_SIZE", "1")))
         report += advise(config, concepts)
     for subject in concepts:
-        report += check_photos(subject.instance_dir, config.data.resolution)
+        report += check_photos(subject.instance_dir, config.data.resolution, captions=config.data.captions)
         if subject.class_dir is not None:
             report += check_class_images(subject.class_dir)
     try:
@@ -44,6 +44,8 @@ def check(config: Config, run: Path) -> Checked:
     report += found
     if config.model.pretrained_vae_name_or_path:
         report += check_vae(Path(config.model.pretrained_vae_name_or_path).expanduser(), model)
+    if config.model.tokenizer_name:
+        report += check_tokenizer(Path(config.model.tokenizer_name).expanduser())
     if not found.problems:
         report += check_fits(config, model)
         report += check_space(config, model, run)

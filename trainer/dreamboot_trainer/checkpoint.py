@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ SCHEMA = 1
 _NAME = re.compile(r"step-(\d{6,})$")
 _WEIGHTS, _AVERAGE = "weights.safetensors", "average.safetensors"
 _OPTIMIZER, _STATE = "optimizer.pt", "state.json"
-_DAMAGE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
+_DAMAGE = (
+    OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, AttributeError, UnpicklingError
+)  # fmt: skip
 """What json and torch raise on torn files and on files of something else; safetensors has an error of its own."""
 
 
@@ -108,23 +111,18 @@ def load(saved: Saved, state: State) -> None:
     TrainerError when the run's facts have changed since, naming which.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
         content = json.loads((saved.path / _STATE).read_text(encoding="utf-8"))
+        _same_step(saved, content["step"])
         _same_facts(saved, content["facts"], state.facts)
-        tensors = load_file(saved.path / _WEIGHTS)
         rest = torch.load(saved.path / _OPTIMIZER, map_location="cpu", weights_only=True)
-        with torch.no_grad():
-            for name, parameter in state.weights.items():
-                local(parameter).copy_(part_of(tensors[name], parameter))
-            if state.average is not None:
-                for name, tensor in load_file(saved.path / _AVERAGE).items():
-                    shadow = state.average.shadow[name]
-                    local(shadow).copy_(part_of(tensor, shadow))
+        _fill(state.weights, saved.path / _WEIGHTS)
+        if state.average is not None:
+            _fill(state.average.shadow, saved.path / _AVERAGE)
         state.optimizer.load_state_dict(divided(rest["optimizer"], state.optimizer))
         state.schedule.load_state_dict(rest["schedule"])
-        if state.scaler is not None:
+        if state.scaler is not None and "scaler" in rest:  # none where the steps so far had another precision
             state.scaler.load_state_dict(rest["scaler"])
     except (*_DAMAGE, SafetensorError) as error:
         raise TrainerError(
@@ -132,15 +130,32 @@ def load(saved: Saved, state: State) -> None:
                 "checkpoint-damaged",
                 f"The checkpoint {saved.path} cannot be read.",
                 "a checkpoint of this run",
-                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-                f"rm -r {saved.path}",
+                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no more to read'}",
+                f"rm -r {shlex.quote(str(saved.path))}",
             )
         ) from error
 
 
+def _same_step(saved: Saved, found: object) -> None:
+    if found != saved.step:
+        raise ValueError(f"the state after step {found}")
+
+
+def _fill(weights: Mapping[str, Any], path: Path) -> None:
+    """Put the file's tensors into `weights`; ValueError on another shape, which copying would stretch."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    with torch.no_grad():
+        for name, weight in weights.items():
+            if tensors[name].shape != weight.shape:
+                raise ValueError(f"{name} has the shape {tuple(tensors[name].shape)} for {tuple(weight.shape)}")
+            local(weight).copy_(part_of(tensors[name], weight))
+
+
 def _same_facts(saved: Saved, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     changed = [
-        f"{name} = {now.get(name)!r} (was {then.get(name)!r})"
+        _change(name, then.get(name), now.get(name))
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]
@@ -148,12 +163,23 @@ def _same_facts(saved: Saved, then: Mapping[str, Any], now: Mapping[str, Any]) -
         raise TrainerError(
             mismatch(
                 "resume-changed",
-                f"The run cannot go on from {saved.path.name}: its configuration or its photos have changed.",
-                "the same training settings and photos as before",
+                f"The run cannot go on from {saved.path.name}: its configuration, photos or model have changed.",
+                "the same model, training settings, photos and captions as before",
                 "; ".join(changed[:5]),
                 "Undo the change, or start over: --set resume=never, or --set output_dir=NEW_FOLDER",
             )
         )
+
+
+def _change(name: str, then: Any, now: Any) -> str:
+    if name == "model":
+        return "other weights, configs or tokenizers of the base model"
+    if name != "photos" or not isinstance(then, list):
+        return f"{name} = {now!r} (was {then!r})"
+    differing = [entry for entry in (*then, *now) if entry not in then or entry not in now]
+    files = list(dict.fromkeys(str(entry[0]) for entry in differing)) or ["their order"]
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return f"{len(now)} photos and class images (was {len(then)}), different: {', '.join(files[:3])}{more}"
 
 
 def _forget(folder: Path, limit: int) -> None:

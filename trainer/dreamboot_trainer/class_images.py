@@ -19,47 +19,50 @@ from dreamboot_trainer.problems import TrainerError
 _OURS = re.compile(r"generated-([0-9a-f]{12})-(\d{6})\.png$")
 
 
-def ensure(context: Context, subjects: Sequence[Subject], pipeline: Pipeline) -> None:
-    """Every class folder has `num_class_images` readable images afterwards. Goes on where a killed run stopped."""
+def ensure(context: Context, subjects: Sequence[Subject], pipeline: Pipeline, model: str) -> None:
+    """Every class folder has `num_class_images` readable images afterwards. Goes on where a killed run stopped.
+
+    `model`: the digest of what makes them.
+    """
     total = context.config.prior.num_class_images
     for subject in subjects:
         if subject.class_dir is None:
             continue
-        missing = _missing(context, subject, subject.class_dir)
+        missing = _missing(context, subject, subject.class_dir, model)
         context.wait()
         if missing:
             message = f"{len(missing)} of {total} images of '{_prompt(context, subject)}' are made by the model"
             context.events.started("class-images", message)
-            _generate(context, subject, subject.class_dir, missing, pipeline)
+            _generate(context, subject, subject.class_dir, missing, pipeline, model)
             context.events.finished("class-images")
         context.wait()
 
 
-def class_items(context: Context, subjects: Sequence[Subject]) -> tuple[Item, ...]:
+def class_items(context: Context, subjects: Sequence[Subject], model: str) -> tuple[Item, ...]:
     """The class images of every concept with its class prompt: at most num_class_images each."""
     items = []
     for subject in subjects:
         if subject.class_dir is not None:
-            given, ours = _present(context, subject, subject.class_dir)
+            given, ours = _present(context, subject, subject.class_dir, model)
             paths = [*given, *ours.values()][: context.config.prior.num_class_images]
             items += [Item(path=path, prompt=subject.class_prompt) for path in paths]
     return tuple(items)
 
 
-def _missing(context: Context, subject: Subject, folder: Path) -> tuple[int, ...]:
+def _missing(context: Context, subject: Subject, folder: Path, model: str) -> tuple[int, ...]:
     """Indices that are still to be generated."""
-    given, ours = _present(context, subject, folder)
+    given, ours = _present(context, subject, folder, model)
     wanted = max(0, context.config.prior.num_class_images - len(given))
     return tuple(index for index in range(wanted) if index not in ours)
 
 
-def _present(context: Context, subject: Subject, folder: Path) -> tuple[list[Path], dict[int, Path]]:
+def _present(context: Context, subject: Subject, folder: Path, model: str) -> tuple[list[Path], dict[int, Path]]:
     """Readable images that somebody put there, and those made here for this prompt, model and settings."""
     given: list[Path] = []
     ours: dict[int, Path] = {}
     if not folder.is_dir():
         return given, ours
-    digest = _digest(context, subject)
+    digest = _digest(context, subject, model)
     for path in list_photos(folder).photos:
         match = _OURS.match(path.name)
         if match and match[1] == digest:
@@ -77,7 +80,9 @@ def _readable(path: Path) -> bool:
     return True
 
 
-def _generate(context: Context, subject: Subject, folder: Path, missing: Sequence[int], pipeline: Pipeline) -> None:
+def _generate(
+    context: Context, subject: Subject, folder: Path, missing: Sequence[int], pipeline: Pipeline, model: str
+) -> None:
     """Batches of fixed composition, dealt to the processes: an image does not depend on which others were there."""
     prior, side = context.config.prior, context.config.data.resolution
     size = prior.sample_batch_size
@@ -95,12 +100,13 @@ def _generate(context: Context, subject: Subject, folder: Path, missing: Sequenc
             steps=prior.class_inference_steps,
             # A batch of a large model takes minutes on a CPU: Ctrl-C shall not wait for it.
             before_step=lambda: context.interrupts.check(0),
+            finite=True,
         )
         count = len(indices)
         pictures = pipeline.generate(request, repeat(text, count), repeat(negative, count))
         for index, picture in zip(indices, pictures, strict=True):
             if index in missing:
-                with replacing(folder / f"generated-{_digest(context, subject)}-{index:06d}.png") as partial:
+                with replacing(folder / f"generated-{_digest(context, subject, model)}-{index:06d}.png") as partial:
                     picture.save(partial, format="PNG")
         done += sum(index in missing for index in indices) * context.processes
         context.events.progress("class-images", min(done, len(missing)), len(missing), "images")
@@ -111,12 +117,12 @@ def _prompt(context: Context, subject: Subject) -> str:
     return context.config.prior.class_image_prompt or subject.class_prompt
 
 
-def _digest(context: Context, subject: Subject) -> str:
+def _digest(context: Context, subject: Subject, model: str) -> str:
     """Changes with everything that the images depend on, so that images of another model are not taken for these."""
     config = context.config
     parts = (
         _prompt(context, subject),
-        config.model.pretrained_model_name_or_path + (f"@{config.model.revision}" if config.model.revision else ""),
+        model,
         config.data.resolution,
         config.training.seed,
         config.prior.class_guidance_scale,

@@ -10,12 +10,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.lean import quiet
-from dreamboot_trainer.problems import Interrupted, Problem, RepeatingError, TrainerError
+from dreamboot_trainer.problems import Interrupted, Problem, RepeatingError, TrainerError, mismatch
+from dreamboot_trainer.texts import unusable
 
 DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -26,6 +28,9 @@ def main(arguments: list[str]) -> int:
         from dreamboot_trainer.convert.cli import run
 
         return run(arguments[1:])
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to end
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
     quiet()
@@ -144,7 +149,14 @@ def read_config(options: argparse.Namespace) -> tuple[Config, Path]:
     config = read(options.config, [*options.overrides, *flags], options.recipe)
     if config.output.output_dir:
         return config, Path(config.output.output_dir).expanduser()
-    return config, options.config.resolve().parent if options.config else Path.cwd()
+    run = options.config.resolve().parent if options.config else Path.cwd()
+    reason = unusable(str(run))
+    if reason:
+        hint = "Give the folder another name, or: --output_dir FOLDER"
+        raise TrainerError(
+            mismatch("run-not-utf8", "The run folder's name is no UTF-8.", "a name in UTF-8", reason, hint)
+        )
+    return config, run
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -153,7 +165,7 @@ def _train(options: argparse.Namespace) -> int:
     config, run = read_config(options)
     if _told_before(run):
         return DONE
-    listener = _json_line if options.json else _print_event
+    listener = _while_heard(_json_line if options.json else _print_event)
     if not config.model.local_files_only:
         _ensure_model(config, run, listener)
     report = check(config, run)
@@ -163,8 +175,9 @@ def _train(options: argparse.Namespace) -> int:
     run.mkdir(parents=True, exist_ok=True)
     from dreamboot_trainer.run import part, train
 
+    say = _while_heard(print)
     for note in report.notes:
-        print(note)
+        say(note)
     train(config, run, (listener,))
     part()
     return DONE
@@ -295,7 +308,7 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _pick(options: argparse.Namespace) -> int:
-    from dreamboot_trainer.events import EventLog, read_events
+    from dreamboot_trainer.events import EventLog, read_training
     from dreamboot_trainer.fidelity import pick
     from dreamboot_trainer.report import write_report
 
@@ -303,7 +316,7 @@ def _pick(options: argparse.Namespace) -> int:
     encoders = pick.load_encoders(config, options.dino, options.clip, options.lpips)
     events = EventLog(None, _on_stderr(as_json=options.json))
     picked = pick.pick(config, run, encoders, options.pictures, lambda text: events.line("pick", text, important=True))
-    write_report(config, run, read_events(run / "events.jsonl"))
+    write_report(config, run, read_training(run / "events.jsonl"))
     if options.json:
         print(json.dumps(pick.as_json(picked)))
     else:
@@ -338,6 +351,19 @@ def _on_stderr(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     def tell(record: dict[str, Any]) -> None:
         with redirect_stdout(sys.stderr):
             (_json_line if as_json else _print_event)(record)
+
+    return tell
+
+
+def _while_heard(listener: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Training goes on when nobody reads its output any more: a closed terminal, or a pipe to `head`."""
+
+    def tell(record: Any) -> None:
+        try:
+            listener(record)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # so that the interpreter's last flush finds a reader, too
 
     return tell
 

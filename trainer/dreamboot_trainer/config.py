@@ -26,12 +26,13 @@ ATTENTIONS = ("auto", "sdpa", "naive", "memory_efficient", "xformers")
 def option(
     default: Any, text: str, *, choices: tuple[str, ...] = (),
     at_least: float | None = None, above: float | None = None, at_most: float | None = None,
+    below: float | None = None,
 ) -> Any:  # fmt: skip
     """One field: its default, its one-sentence help, and what it may hold.
 
     `at_most` is for slips of the keyboard: far above what anybody trains with, and below what hangs or overflows.
     """
-    bounds = {"at_least": at_least, "above": above, "at_most": at_most}
+    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
     return field(default=default, metadata={"help": text, "choices": choices, **bounds})
 
 
@@ -168,7 +169,7 @@ class Training:
         0.0, "Noise that is equal over the picture (0.05 to 0.1); 0 switches it off.", at_least=0
     )
     use_ema: bool = option(default=False, text="Save a running average of the weights in place of the last ones.")
-    ema_decay: float = option(0.999, "How slowly the average follows the weights.", at_least=0)
+    ema_decay: float = option(0.999, "How slowly the average follows the weights.", at_least=0, below=1)
     mixed_precision: str = option("auto", "Number format of the arithmetic.", choices=("auto", "no", "fp16", "bf16"))
     attention: str = option("auto", "Implementation of attention.", choices=ATTENTIONS)
     compile: str = option(
@@ -207,8 +208,8 @@ class Optimizer:
     lr_num_cycles: int = option(1, "Restarts of cosine_with_restarts.", at_least=1)
     lr_power: float = option(1.0, "Power of the polynomial scheduler.", above=0)
     scale_lr: bool = option(default=False, text="Multiply the learning rate by batch size, accumulation and processes.")
-    adam_beta1: float = option(0.9, "Decay of the first moment.", at_least=0)
-    adam_beta2: float = option(0.999, "Decay of the second moment.", at_least=0)
+    adam_beta1: float = option(0.9, "Decay of the first moment.", at_least=0, below=1)
+    adam_beta2: float = option(0.999, "Decay of the second moment.", at_least=0, below=1)
     adam_weight_decay: float = option(1e-2, "Weight decay.", at_least=0)
     adam_epsilon: float = option(1e-8, "Added to the denominator.", above=0)
 
@@ -219,7 +220,7 @@ class Lora:
 
     lora_rank: int = option(16, "Rank of the adapter's matrices: more can learn more.", at_least=1, at_most=4096)
     lora_alpha: float = option(0.0, "Strength of the adapter is lora_alpha / lora_rank; 0 means lora_rank.", at_least=0)
-    lora_dropout: float = option(0.0, "Share of the adapter's inputs that are left out at random.", at_least=0)
+    lora_dropout: float = option(0.0, "Share of the adapter's inputs that are left out at random.", at_least=0, below=1)
     base_precision: str = option(
         "auto",
         "How the model's own weights are held: auto is mixed_precision's format, nf4 is 4 bits by bitsandbytes.",
@@ -309,6 +310,7 @@ class Key:
     at_least: float | None
     above: float | None
     at_most: float | None
+    below: float | None
 
     @property
     def dotted(self) -> str:

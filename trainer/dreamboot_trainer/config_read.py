@@ -7,6 +7,7 @@ import difflib
 import json
 import math
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from dreamboot_trainer.config import SCHEMA, SECTIONS, Concept, Config, Key, keys, keys_of
 from dreamboot_trainer.problems import Problem, TrainerError
 from dreamboot_trainer.recipes import recipes
+from dreamboot_trainer.texts import unusable
 
 Table = dict[str, dict[str, Any]]
 
@@ -166,9 +168,8 @@ def _load(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        with path.open("rb") as file:
-            table: dict[str, Any] = tomllib.load(file)
-            return table
+        table: dict[str, Any] = tomllib.loads(_decoded(path.read_bytes()))
+        return table
     except OSError as error:
         raise TrainerError(
             Problem(
@@ -178,7 +179,7 @@ def _load(path: Path) -> dict[str, Any]:
                 hint=f"python -m dreamboot_trainer resolve > {path}",
             )
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TrainerError(
             Problem(
                 id="config-not-toml",
@@ -187,6 +188,11 @@ def _load(path: Path) -> dict[str, Any]:
                 hint="Text values need quotes, and a Windows path needs 'single quotes' or doubled backslashes.",
             )
         ) from error
+
+
+def _decoded(content: bytes) -> str:
+    """UTF-8, also with the mark that Windows' editor writes, or the UTF-16 that its shell's `>` writes."""
+    return content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
 
 
 def _recipe(name: str) -> Path:
@@ -262,6 +268,7 @@ def _value(key: Key, value: Any, faults: list[Problem]) -> Any:
         return _concepts(key, value, faults)
     if key.type.startswith("tuple[str"):
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            faults += _text_faults(key, value)
             return tuple(value)
         faults.append(_wrong(key.dotted, "a list of texts", value))
         return value
@@ -283,7 +290,18 @@ def _value(key: Key, value: Any, faults: list[Problem]) -> Any:
         faults.append(_wrong(key.dotted, f"a number of at most {key.at_most:,.0f}", value))
     elif key.above is not None and not value > key.above:
         faults.append(_wrong(key.dotted, f"a number above {key.above:g}", value))
+    elif key.below is not None and not value < key.below:
+        faults.append(_wrong(key.dotted, f"a number below {key.below:g}", value))
+    elif key.type == "str":
+        faults += _text_faults(key, [value])
     return value
+
+
+def _text_faults(key: Key, texts: Iterable[str]) -> list[Problem]:
+    path = key.name in (*_PATHS, *_MODEL_PATHS)
+    reasons = [reason for text in texts if (reason := unusable(text, path=path))]
+    expected = "a path that can be looked up, in UTF-8" if path else "a text in UTF-8"
+    return [_wrong(key.dotted, expected, reason) for reason in reasons[:1]]
 
 
 def _concepts(key: Key, value: Any, faults: list[Problem]) -> tuple[Concept, ...]:
@@ -328,5 +346,5 @@ def _schema_fault(found: object) -> Problem:
         id="config-schema",
         what="The configuration was written for another version of dreamboot.",
         cause=f"Expected schema = {SCHEMA}; found {found!r}.",
-        hint="python -m dreamboot_trainer resolve > config.toml",
+        hint="python -m dreamboot_trainer resolve > new.toml, then copy your values into it",
     )

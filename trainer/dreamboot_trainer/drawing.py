@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamboot_trainer.base_model import base_folder
 from dreamboot_trainer.config import Config
-from dreamboot_trainer.data.concepts import model_path, subjects
+from dreamboot_trainer.data.concepts import subjects
 from dreamboot_trainer.events import EventLog
+from dreamboot_trainer.model_folder import INDEX, ModelFolder, read_folder
 
 if TYPE_CHECKING:
     from dreamboot_trainer.pipeline import Pipeline
@@ -31,7 +33,7 @@ def draw(config: Config, run: Path, out: Path, events: EventLog, *, prompts: Seq
 
     result = run / "model"
     place = model or (result if result.is_dir() else None)
-    pipeline = open_model(config, place)
+    pipeline = open_model(config, base_folder(config, run), place)
     own = [prompt for subject in subjects(config, run) for prompt in (subject.instance_prompt, subject.class_prompt)]
     found = prompts or sample.prompts_of(config.sampling, own)
     count = pictures or config.sampling.num_validation_images or PICTURES
@@ -51,18 +53,16 @@ def draw(config: Config, run: Path, out: Path, events: EventLog, *, prompts: Seq
     events.finished(STAGE)
 
 
-def open_model(config: Config, trained: Path | None) -> Pipeline:
-    """The base model with what `trained` holds, a whole model or an adapter, on the configured device.
+def open_model(config: Config, base: ModelFolder, trained: Path | None) -> Pipeline:
+    """`base` with what `trained` holds, a whole model or an adapter, on the configured device; None: `base` as it is.
 
-    None: the base model as it is. TrainerError for a folder that can't be read.
+    TrainerError for a folder that can't be read.
     """
     from dreamboot_trainer.families import family_of
     from dreamboot_trainer.methods import methods
-    from dreamboot_trainer.model_folder import INDEX, read_folder
 
-    base = model_path(config)
     adapter = trained is not None and trained.is_dir() and not (trained / INDEX).is_file()
-    folder = read_folder(base if adapter or trained is None else trained)
+    folder = base if adapter or trained is None else read_folder(trained)
     import torch
 
     from dreamboot_trainer import backend, pipeline

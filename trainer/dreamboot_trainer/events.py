@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from dreamboot_trainer.problems import Problem
+from dreamboot_trainer.problems import Problem, TrainerError, mismatch
 
 SCHEMA = 1
 STAGES = ("prepare", "class-images", "cache", "train", "sample", "save", "export")
+
+OVER = "over"
+"""Key in the data of the line that says that training starts over: the steps before it are of another training."""
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -29,7 +33,7 @@ class EventLog:
         self._file: TextIO | None = None
         if path is not None:
             _end_torn_line(path)
-            self._file = path.open("a", encoding="utf-8")
+            self._file = _open(path)
 
     def started(self, stage: str, message: str, **data: Any) -> None:
         """A stage begins."""
@@ -50,13 +54,14 @@ class EventLog:
     def failed(self, stage: str, problem: Problem) -> None:
         """A stage has ended with a Problem."""
         if self._file is None and self._failures is not None:
-            self._file = self._failures.open("a", encoding="utf-8")
+            self._file = _open(self._failures)
         self._write("failed", stage, problem.what, {"problem": problem.to_json()})
 
     def close(self) -> None:
         """Close the file; nothing is written after it."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written was told when it was to be
+                self._file.close()
             self._file = None
 
     def _write(self, event: str, stage: str, message: str, data: dict[str, Any], **counts: Any) -> None:
@@ -72,10 +77,31 @@ class EventLog:
         if data:
             record["data"] = data
         if self._file is not None:
-            self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-            self._file.flush()
+            self._append(self._file, record)
         for listener in self._listeners:
             listener(record)
+
+    def _append(self, file: TextIO, record: dict[str, Any]) -> None:
+        try:
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            file.flush()
+        except OSError as error:
+            if record["event"] == "failed":  # the listeners are told all the same
+                return
+            raise TrainerError(
+                mismatch(
+                    "cannot-write",
+                    f"{file.name} could not be written; the checkpoints made so far are kept.",
+                    "room and permission to write",
+                    error.strerror or error,
+                    f"df -h {Path(file.name).parent}",
+                )
+            ) from error
+
+
+def _open(path: Path) -> TextIO:
+    """A file's name may hold bytes that are no UTF-8: they become the escapes that JSON has for them."""
+    return path.open("a", encoding="utf-8", errors="backslashreplace")
 
 
 def failed_since(path: Path, moment: float) -> bool:
@@ -96,6 +122,18 @@ def read_events(path: Path) -> tuple[dict[str, Any], ...]:
         if isinstance(record, dict):
             records.append(record)
     return tuple(records)
+
+
+def read_training(path: Path) -> tuple[dict[str, Any], ...]:
+    """The events since training last started over."""
+    records = read_events(path)
+    marks = [place for place, record in enumerate(records) if _data(record).get(OVER)]
+    return records[marks[-1] :] if marks else records
+
+
+def _data(record: dict[str, Any]) -> dict[str, Any]:
+    data = record.get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def _end_torn_line(path: Path) -> None:

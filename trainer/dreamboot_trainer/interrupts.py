@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: noted when they come, honoured at the next place where nothing is half done."""
+"""Ctrl-C, SIGTERM, a closed terminal: noted when they come, honoured at the next place where nothing is half done."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from dreamboot_trainer.problems import Interrupted
 
 # Set by a launcher that keeps our standard input open for as long as it lives.
 STOP_ON_EOF = "DREAMBOOT_STOP_ON_STDIN_EOF"
+
+
+def _signals() -> tuple[int, ...]:
+    """SIGHUP comes when a terminal or an ssh session ends, unless nohup has it ignored; Windows has none."""
+    hangup: int | None = getattr(signal, "SIGHUP", None)
+    heard = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, hangup) if heard and hangup is not None else (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
@@ -33,7 +40,7 @@ class Interrupts:
         """Signals are noted inside. The signals' former handlers come back afterwards."""
         if os.environ.get(STOP_ON_EOF):
             threading.Thread(target=self._wait_for_eof, daemon=True, name="launcher").start()
-        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._note) for number in _signals()}
         try:
             yield
         finally:

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from dreamboot_trainer import losses, noise, sharding, tracking
+from dreamboot_trainer import finite, losses, noise, sharding, tracking
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batch, Batches
 from dreamboot_trainer.ema import Average
-from dreamboot_trainer.problems import Interrupted, RepeatingError, mismatch
+from dreamboot_trainer.problems import Interrupted
 from dreamboot_trainer.trainable import Trainable
 
 
@@ -101,7 +101,7 @@ def _optimizer_step(context: Context, training: Training, step: int) -> StepResu
     sums[3] = context.interrupts.requested
     sums = _over_processes(context, sums)
     has_prior = loss.prior is not None
-    _require_finite(context, sums[0].item(), step + 1)
+    finite.require_loss(context, sums[0].item(), step + 1)
     if settings.text_encoder_steps and step >= settings.text_encoder_steps:
         training.trainable.drop_text_gradients()
     norm = _clip(context, training)
@@ -146,27 +146,3 @@ def _clip(context: Context, training: Training) -> float:
             torch.nn.utils.clip_grads_with_norm_(training.parameters, limit, norm)
     value = float(norm) if norm is not None else 0.0
     return value if math.isfinite(value) else 0.0
-
-
-def _require_finite(context: Context, loss: float, step: int) -> None:
-    if math.isfinite(loss):
-        return
-    settings, rate = context.config.training, context.config.optimizer.learning_rate
-    precision = context.accelerator.mixed_precision
-    causes = [f"the learning rate {rate:g} is too high"]
-    hint = f"--set learning_rate={rate / 10:g} --set resume=never"
-    if precision == "fp16":
-        causes.insert(0, "numbers beyond the range of fp16")
-        hint = "--set mixed_precision=bf16 (or no)"
-    elif step == 1:
-        causes.insert(0, "the model's weights are damaged")
-    raise RepeatingError(
-        mismatch(
-            "loss-not-finite",
-            f"The loss of step {step} of {settings.max_train_steps} is {loss}; training stopped. "
-            "The checkpoints made so far are kept.",
-            "a finite loss",
-            f"{loss}; likely {' or '.join(causes)}",
-            hint,
-        )
-    )

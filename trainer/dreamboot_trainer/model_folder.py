@@ -64,8 +64,8 @@ def read_folder(path: Path, others: Mapping[str, Path] | None = None) -> ModelFo
                 "model-missing",
                 f"There is no model at {path}.",
                 "a diffusers folder",
-                "no such folder",
-                f"ls -l {path.parent}",
+                "a file" if path.is_file() else "no such folder",
+                f"python -m dreamboot_trainer convert {path} FOLDER" if path.is_file() else f"ls -l {path.parent}",
             )
         )
     if not index.is_file():
@@ -98,8 +98,24 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
                     folder / f"{stem}{variant}{ending}.index.json",
                 ):
                     if index.is_file():
-                        return tuple(folder / name for name in sorted(set(_json(index).get("weight_map", {}).values())))
+                        return tuple(folder / name for name in _shards(index))
     return ()
+
+
+def _shards(index: Path) -> list[str]:
+    """The names of the files that an index divides the weights among."""
+    found = _json(index).get("weight_map", {})
+    if isinstance(found, dict) and all(isinstance(name, str) for name in found.values()):
+        return sorted(set(found.values()))
+    raise TrainerError(
+        mismatch(
+            "model-json-unreadable",
+            f"{index} cannot be read.",
+            "a weight_map of file names",
+            repr(found)[:80],
+            _DOWNLOAD,
+        )
+    )
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:

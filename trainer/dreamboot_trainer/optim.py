@@ -112,6 +112,8 @@ def _library(name: str) -> Any:
         ) from error
 
 
+_POLYNOMIAL_END = 1e-7
+
 Builder = Callable[["Groups", Settings, str], "tuple[torch.optim.Optimizer, Choice]"]
 OPTIMIZERS: Mapping[str, Builder] = {
     "adamw": _adamw,
@@ -130,8 +132,17 @@ OPTIMIZERS: Mapping[str, Builder] = {
 
 def schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     """The learning rate over `steps` optimizer steps, by diffusers' schedules of the same names."""
-    from diffusers.optimization import get_scheduler
+    from diffusers.optimization import get_polynomial_decay_schedule_with_warmup, get_scheduler
 
+    if settings.lr_scheduler == "polynomial":
+        # It ends at 1e-7, which must be below the start, and divides by the steps after the warm-up.
+        return get_polynomial_decay_schedule_with_warmup(
+            optimizer,
+            settings.lr_warmup_steps,
+            max(steps, settings.lr_warmup_steps + 1),
+            lr_end=_POLYNOMIAL_END if settings.learning_rate > _POLYNOMIAL_END else 0.0,
+            power=settings.lr_power,
+        )
     found: torch.optim.lr_scheduler.LRScheduler = get_scheduler(
         settings.lr_scheduler,
         optimizer=optimizer,

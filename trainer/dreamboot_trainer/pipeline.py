@@ -14,9 +14,11 @@ from dreamboot_trainer import noise
 from dreamboot_trainer.backend import Backend, precision
 from dreamboot_trainer.data.pixels import to_image
 from dreamboot_trainer.families import Family, TextParts
+from dreamboot_trainer.families.weights import require_vocabulary
 from dreamboot_trainer.lean import lean_imports
 from dreamboot_trainer.methods import Method, methods
 from dreamboot_trainer.model_folder import ModelFolder
+from dreamboot_trainer.problems import TrainerError, mismatch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -167,14 +169,19 @@ class Pipeline:
             latents = family.sample.denoise(
                 predict, self.schedule, start, text, negative, sizes, request.guidance, request.steps
             )
-            pictures = tuple(to_image(family.latents.decode(self.vae, one[None])[0]) for one in latents)
+            pixels = [family.latents.decode(self.vae, one[None])[0] for one in latents]
+        if request.finite:
+            _require_finite(pixels)
         self.denoiser.train(training)
-        return pictures
+        return tuple(to_image(each) for each in pixels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """How to generate: one picture per seed. `before_step` is called before every denoising step; it may raise."""
+    """How to generate: one picture per seed. `before_step` is called before every denoising step; it may raise.
+
+    `finite`: a picture that holds no numbers is a Problem, and not a black one.
+    """
 
     seeds: tuple[int, ...]
     height: int
@@ -182,6 +189,7 @@ class Request:
     guidance: float
     steps: int
     before_step: Callable[[], None] = lambda: None
+    finite: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,6 +212,19 @@ class Base:
         if self.dtype is torch.float32:
             return nullcontext
         return lambda: torch.autocast(device.type, self.dtype)
+
+
+def _require_finite(pixels: Sequence[torch.Tensor]) -> None:
+    if not all(bool(each.isfinite().all()) for each in pixels):
+        raise TrainerError(
+            mismatch(
+                "picture-not-finite",
+                "The model makes pictures that hold no numbers.",
+                "finite pixels",
+                "nan or inf; likely the weights of the network or the VAE are damaged, or beyond the range of fp16",
+                "--set mixed_precision=no; where that does not help, download the model again",
+            )
+        )
 
 
 def base_of(method: Method, config: Config, precision: str) -> Base:
@@ -240,6 +261,7 @@ def load(
         # T5 overflows in fp16 (huggingface/transformers issue 4586); bf16 has float32's range.
         large = torch.bfloat16 if base.dtype is torch.float16 else base.dtype
         text = loader.text(folder, torch.float32, large)
+        require_vocabulary(folder, text)
         for name, encoder in zip(family.text_encoders, text.encoders, strict=True):
             if name not in family.never_trained:
                 encoder.to(device)

@@ -30,12 +30,12 @@ def smooth(values: Sequence[float], window: int) -> tuple[float, ...]:
 def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
     """Round numbers (1, 2 or 5 times a power of ten apart) that cover low .. high."""
     if high <= low:
-        high = low + 1.0
+        high = low + (abs(low) or 1.0)
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
     first = math.floor(low / step)
-    return tuple(round(step * (first + index), 12) for index in range(math.ceil(high / step) - first + 1))
+    return tuple(float(f"{step * (first + index):.12g}") for index in range(math.ceil(high / step) - first + 1))
 
 
 def curve(steps: Sequence[int], values: Sequence[float], title: str, unit: str) -> Image:

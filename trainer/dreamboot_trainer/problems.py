@@ -49,7 +49,7 @@ class RepeatingError(TrainerError):
 
 
 class Interrupted(Exception):  # noqa: N818 - honouring a signal is no error
-    """SIGINT or SIGTERM was honoured: the state is saved, and the same command goes on from `step`."""
+    """SIGINT, SIGTERM or SIGHUP was honoured: the state is saved, and the same command goes on from `step`."""
 
     def __init__(self, step: int) -> None:
         super().__init__(f"interrupted after step {step}")

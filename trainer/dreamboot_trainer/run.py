@@ -87,10 +87,10 @@ def _stages(context: Context, precision: backends.Choice) -> None:
     try:
         prepared = prepare.prepare(context, precision)
         stage = _enter(context, "class-images")
-        class_images.ensure(context, prepared.subjects, prepared.pipeline)
+        class_images.ensure(context, prepared.subjects, prepared.pipeline, prepared.model)
         stage = _enter(context, "cache")
         instance = instance_items(prepared.subjects, captions=context.config.data.captions)
-        prior = class_images.class_items(context, prepared.subjects)
+        prior = class_images.class_items(context, prepared.subjects, prepared.model)
         batches = cache.make_batches(context, prepared, instance, prior)
         stage = _enter(context, "train")
         average = training.train(context, prepared, batches, (*instance, *prior), precision)

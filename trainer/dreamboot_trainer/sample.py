@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dreamboot_trainer.config import Sampling
 from dreamboot_trainer.files import replacing
 from dreamboot_trainer.pipeline import Pipeline, Request, repeat
+from dreamboot_trainer.problems import TrainerError, mismatch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,11 +66,24 @@ def beside(before: Path, after: Path, out: Path) -> None:
     """Two grids next to each other, `out` as PNG."""
     from PIL import Image
 
-    with Image.open(before) as left, Image.open(after) as right:
+    with _opened(before) as left, _opened(after) as right:
         canvas = Image.new("RGB", (left.width + right.width + 4 * _GAP, max(left.height, right.height)), "white")
         canvas.paste(left, (0, 0))
         canvas.paste(right, (left.width + 4 * _GAP, 0))
     write_png(canvas, out)
+
+
+def _opened(path: Path) -> Image:
+    from PIL import Image
+
+    try:
+        picture = Image.open(path)
+        picture.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise TrainerError(
+            mismatch("picture-unreadable", f"{path} cannot be read.", "a whole picture", error, f"ls -l {path.parent}")
+        ) from error
+    return picture
 
 
 def write_png(image: Image, path: Path) -> None:

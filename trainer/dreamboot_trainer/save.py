@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamboot_trainer.families import Family
 from dreamboot_trainer.files import replacing_folder
 from dreamboot_trainer.model_folder import ModelFolder, weight_files
+from dreamboot_trainer.problems import TrainerError, mismatch
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,22 @@ def dtype_of(precision: str) -> torch.dtype:
     return {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
 
+def narrowed(name: str, tensor: torch.Tensor, precision: str) -> torch.Tensor:
+    """A weight in the saved model's number format; TrainerError where the format's range does not hold it."""
+    found = tensor.detach().to("cpu", dtype_of(precision))
+    if not found.isfinite().all() and tensor.isfinite().all():
+        raise TrainerError(
+            mismatch(
+                "save-precision",
+                f"The weight {name} does not fit into {precision}; no model is written.",
+                f"numbers within the range of save_precision = {precision}",
+                f"{float(tensor.abs().max()):g}; the learning rate may be too high",
+                "--set save_precision=fp32 --set save_original=false   (goes on from the last checkpoint)",
+            )
+        )
+    return found.contiguous()
+
+
 def _renamer(component: str) -> Callable[[str], str]:
     """Text encoders get the names of published folders: `text_model.` in front, which transformers 5 leaves out."""
     if not component.startswith("text_encoder"):
@@ -86,9 +103,8 @@ def _read(folder: Path) -> dict[str, torch.Tensor]:
 def _write(tensors: Mapping[str, torch.Tensor], path: Path, precision: str, rename: Callable[[str], str]) -> None:
     from safetensors.torch import save_file
 
-    dtype = dtype_of(precision)
     ready = {
-        rename(name): (tensor.to(dtype) if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        rename(name): narrowed(name, tensor, precision) if tensor.is_floating_point() else tensor.cpu().contiguous()
         for name, tensor in tensors.items()
     }
     save_file(ready, path, metadata={"format": "pt"})

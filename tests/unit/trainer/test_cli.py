@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -104,3 +106,38 @@ def test_train_sample_and_compare(tiny: Path, photos: Path, tmp_path: Path, caps
     assert main(["compare", str(before), str(after), "--out", str(tmp_path / "both.png")]) == 0
     assert (tmp_path / "grid.png").is_file()
     assert (tmp_path / "both.png").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+def test_training_goes_on_when_nobody_reads_its_output(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    from support.training import BASE
+
+    values = {
+        **BASE,
+        "pretrained_model_name_or_path": tiny,
+        "instance_data_dir": photos,
+        "output_dir": tmp_path / "run",
+    }
+    words = [part for name, value in values.items() for part in (f"--{name}", str(value))]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3] / "trainer")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "dreamboot_trainer", "train", "--json", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    ) as process:  # fmt: skip
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert (tmp_path / "run" / "model").is_dir()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+def test_a_disk_that_is_full_for_the_events_is_a_problem(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    from dreamboot_trainer.problems import TrainerError
+    from support.training import configure, train
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "events.jsonl").symlink_to("/dev/full")
+    with pytest.raises(TrainerError) as caught:
+        train(configure(tiny, photos), tmp_path / "run")
+    assert caught.value.problem.id == "cannot-write"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamboot_trainer.interrupts import STOP_ON_EOF
+from dreamboot_trainer.interrupts import STOP_ON_EOF, Interrupts
 
 ROOT = Path(__file__).resolve().parents[3]
 LISTENS = """
@@ -46,3 +46,21 @@ def test_a_launchers_word_and_the_same_ctrl_c_are_one_request() -> None:
         assert child.stdout.readline() == "goes on\n", "the same Ctrl-C is no second one"
         child.send_signal(signal.SIGINT)
         assert child.stdout.readline() == "ended\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX")
+def test_a_closed_terminal_is_honoured_unless_nohup_ignores_it() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        ignoring = Interrupts()
+        with ignoring.listening():
+            signal.raise_signal(signal.SIGHUP)
+        assert not ignoring.requested
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        listening = Interrupts()
+        with listening.listening():
+            signal.raise_signal(signal.SIGHUP)
+        assert listening.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)

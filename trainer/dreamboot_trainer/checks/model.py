@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dreamboot_trainer.checks import Checked
+from dreamboot_trainer.checks.parts import check_other_vae, check_parts
 from dreamboot_trainer.checks.pickles import check_pickle
 from dreamboot_trainer.convert.detect import transformer_of
 from dreamboot_trainer.convert.faults import only_a_folder
 from dreamboot_trainer.families import Component, Family, family_of
 from dreamboot_trainer.model_folder import SINGLE_FILES, ModelFolder, read_folder, tensor_shapes, weight_files
 from dreamboot_trainer.problems import Problem, TrainerError, mismatch
+
+_SCHEDULER = ("scheduler_config.json",)
+_TOKENIZERS = ("vocab.json", "tokenizer.json", "spiece.model")
 
 
 def check_model(path: Path) -> Checked:
@@ -27,7 +32,7 @@ def check_model(path: Path) -> Checked:
 def check_folder(folder: ModelFolder, family: Family) -> Checked:
     """Every component that the family needs is there, of the right class, with whole weight files."""
     faults = [fault for component in family.components for fault in _component(folder, component)]
-    return Checked(problems=tuple(faults) or _channels(folder, family))
+    return Checked(problems=tuple(faults) or check_parts(folder, family))
 
 
 def check_vae(path: Path, model: Path) -> Checked:
@@ -37,8 +42,24 @@ def check_vae(path: Path, model: Path) -> Checked:
     faults = tuple(_weights(path, "vae"))
     if faults or not model.is_dir():
         return Checked(problems=faults)
-    folder = read_folder(model, {"vae": path})
-    return Checked(problems=_channels(folder, family_of(folder)))
+    own, folder = read_folder(model), read_folder(model, {"vae": path})
+    fit = [fault for fault in check_parts(folder, family_of(folder)) if fault.id == "model-vae-mismatch"]
+    return Checked(problems=tuple(fit) or check_other_vae(own, folder))
+
+
+def check_tokenizer(path: Path) -> Checked:
+    """A tokenizer in a folder of its own."""
+    if any((path / name).is_file() for name in _TOKENIZERS):
+        return Checked()
+    found = "no such folder" if not path.is_dir() else ", ".join(sorted(item.name for item in path.iterdir())[:8])
+    problem = mismatch(
+        "tokenizer-missing",
+        f"There is no tokenizer in {path}.",
+        " or ".join(_TOKENIZERS),
+        found or "an empty folder",
+        "--set tokenizer_name=FOLDER, or leave it out where the model has its own",
+    )
+    return Checked(problems=(problem,))
 
 
 def _single_file(path: Path) -> Checked:
@@ -70,27 +91,19 @@ def _component(folder: ModelFolder, component: Component) -> list[Problem]:
     if component.classes and found not in component.classes:
         return [_incomplete(folder.path, component.name, " or ".join(component.classes), found)]
     if not component.weights:
-        return []
+        return _small_files(folder, component)
     if component.name not in folder.configs:
         return [_incomplete(folder.path, component.name, f"{component.name}/config.json", "no such file")]
     return _weights(place, component.name)
 
 
-def _channels(folder: ModelFolder, family: Family) -> tuple[Problem, ...]:
-    """The denoiser must take as many channels as the VAE makes."""
-    made, taken = folder.config("vae").get("latent_channels", 4), family.latent_channels(folder)
-    if made == taken:
-        return ()
-    name = "UNet" if family.denoiser == "unet" else family.denoiser
-    return (
-        mismatch(
-            "model-vae-mismatch",
-            f"The VAE in {folder.part('vae')} does not fit the {name} in {folder.part(family.denoiser)}.",
-            f"latents of {taken} channels",
-            f"{made} channels",
-            "--set pretrained_vae_name_or_path=FOLDER, with a VAE of the same model family",
-        ),
-    )
+def _small_files(folder: ModelFolder, component: Component) -> list[Problem]:
+    """For a missing one, libraries take defaults: another noise schedule, a tokenizer without words."""
+    needed = _SCHEDULER if component.name == "scheduler" else _TOKENIZERS
+    if any((folder.part(component.name) / name).is_file() for name in needed):
+        return []
+    found = ", ".join(sorted(item.name for item in folder.part(component.name).iterdir())) or "an empty folder"
+    return [_incomplete(folder.path, component.name, f"{component.name}/{' or '.join(needed)}", found)]
 
 
 def _weights(place: Path, name: str) -> list[Problem]:
@@ -106,10 +119,26 @@ def _weights(place: Path, name: str) -> list[Problem]:
             faults += check_pickle(path).problems
         else:
             try:
-                tensor_shapes(path)
+                faults += _quantized(path, tensor_shapes(path))
             except TrainerError as error:
                 faults += error.problems
     return faults
+
+
+def _quantized(path: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[Problem]:
+    """Whole numbers are steps of scales that lie elsewhere: read as weights, they would be noise."""
+    found = {dtype for name, (dtype, _) in tensors.items() if name.endswith(".weight") and "F" not in dtype}
+    if not found:
+        return []
+    return [
+        mismatch(
+            "model-quantized",
+            f"The weights in {path} are quantized, and not those to train from.",
+            "weights as floating-point numbers (F32, F16, BF16)",
+            ", ".join(sorted(found)),
+            "Take the model as it was published, with --base_precision nf4 where memory is short.",
+        )
+    ]
 
 
 def _incomplete(path: Path, name: str, expected: str, found: str) -> Problem:

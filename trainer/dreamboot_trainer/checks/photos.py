@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dreamboot_trainer.checks import Checked
+from dreamboot_trainer.data.captions import caption_of
 from dreamboot_trainer.data.photos import ENDINGS, check_size, list_photos, open_photo
 from dreamboot_trainer.problems import Problem, TrainerError
 
 
-def check_photos(folder: Path, resolution: int) -> Checked:
-    """Every photo of an instance folder is decoded; an empty folder is a fault."""
+def check_photos(folder: Path, resolution: int, *, captions: bool) -> Checked:
+    """Every photo of an instance folder is decoded, its caption read with `captions`; an empty folder is a fault."""
     try:
         listing = list_photos(folder)
     except TrainerError as error:
@@ -31,7 +32,8 @@ def check_photos(folder: Path, resolution: int) -> Checked:
             ),
             notes=notes,
         )
-    return Checked(notes=notes) + _decode(listing.photos, resolution)
+    report = Checked(notes=notes) + _decode(listing.photos, resolution)
+    return report + _captions(folder, listing.photos) if captions else report
 
 
 def check_class_images(folder: Path) -> Checked:
@@ -63,6 +65,19 @@ def _decode(photos: Iterable[Path], resolution: int) -> Checked:
             notes.append(f"{path.name} and {seen[digest].name} show the same picture.")
         seen.setdefault(digest, path)
     return Checked(problems=tuple(problems), notes=tuple(notes))
+
+
+def _captions(folder: Path, photos: Iterable[Path]) -> Checked:
+    """Captions are read here, as nobody wants to learn of a broken one after the class images are made."""
+    problems: dict[Problem, None] = {}
+    said = False
+    for path in photos:
+        try:
+            said = bool(caption_of(path)) or said
+        except TrainerError as error:
+            problems |= dict.fromkeys(error.problems)
+    notes = () if said or problems else (f"No photo in {folder} has a caption, though captions = true.",)
+    return Checked(problems=tuple(problems), notes=notes)
 
 
 def _ignored(folder: Path, ignored: tuple[Path, ...]) -> tuple[str, ...]:

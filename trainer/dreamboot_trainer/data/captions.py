@@ -64,7 +64,8 @@ def _text(path: Path) -> str:
 def _parse(path: Path, text: str) -> dict[str, object]:
     try:
         row = json.loads(text)
-    except ValueError as error:
+        json.dumps(row, ensure_ascii=False).encode()  # JSON can spell halves of characters, which no tokenizer takes
+    except (ValueError, RecursionError) as error:
         raise TrainerError(
             mismatch(
                 "caption-unreadable",

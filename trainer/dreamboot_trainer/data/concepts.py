@@ -9,6 +9,7 @@ from pathlib import Path
 from dreamboot_trainer import hub
 from dreamboot_trainer.config import DEMO, Concept, Config
 from dreamboot_trainer.problems import Problem, TrainerError
+from dreamboot_trainer.texts import unusable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +70,8 @@ def read_concepts_list(path: Path) -> tuple[Concept, ...]:
     Relative folders are relative to the working directory, as for the scripts that this format comes from.
     """
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainerError(
             _problem(
                 f"The concepts list {path} cannot be read.", "a JSON file", str(error), f"python -m json.tool {path}"
@@ -95,6 +96,16 @@ def read_concepts_list(path: Path) -> tuple[Concept, ...]:
                     ", ".join(sorted(names)),
                     ", ".join(wrong),
                     f"Correct {wrong[0]} in {path}.",
+                )
+            )
+        reasons = [unusable(value, path=name.endswith("_dir")) for name, value in row.items()]
+        if any(reasons):
+            raise TrainerError(
+                _problem(
+                    f"The concepts list {path} has an entry that cannot be used.",
+                    "texts in UTF-8 and folders that can be looked up",
+                    next(reason for reason in reasons if reason),
+                    f"Correct it in {path}.",
                 )
             )
     return tuple(Concept(**row) for row in rows)

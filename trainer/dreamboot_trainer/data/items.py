@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,9 @@ def instance_items(subjects: Iterable[Subject], *, captions: bool) -> tuple[Item
     )
 
 
-def fingerprint(items: Sequence[Item]) -> str:
-    """A digest of names, contents and prompts: changes when a photo does."""
-    digest = hashlib.sha256()
+def fingerprints(items: Sequence[Item]) -> list[list[str]]:
+    """Name, and digest of content and prompt, of each photo."""
+    found = []
     for item in items:
         try:
             content = item.path.read_bytes()
@@ -43,9 +44,10 @@ def fingerprint(items: Sequence[Item]) -> str:
                     f"The photo {item.path} is gone.",
                     "the file that was listed",
                     error.strerror,
-                    f"ls -l {item.path.parent}",
+                    f"ls -l {shlex.quote(str(item.path.parent))}",
                 )
             ) from error
-        digest.update(f"{item.path.name}\x1f{item.prompt}\x1f{len(content)}\x1f".encode())
+        digest = hashlib.sha256(f"{item.prompt}\x1f".encode())
         digest.update(content)
-    return digest.hexdigest()
+        found.append([item.path.name, digest.hexdigest()])
+    return found

@@ -44,7 +44,7 @@ def list_photos(folder: Path) -> Listing:
         )
     try:
         files = sorted(
-            (item for item in folder.iterdir() if item.is_file() and not item.name.startswith(".")),
+            (item for item in folder.iterdir() if _is_file(item) and not item.name.startswith(".")),
             key=lambda item: item.name,
         )
     except OSError as error:
@@ -60,6 +60,11 @@ def list_photos(folder: Path) -> Listing:
     photos = tuple(item for item in files if item.suffix.lower() in ENDINGS)
     ignored = tuple(item for item in files if item.suffix.lower() not in ENDINGS | COMPANIONS)
     return Listing(photos=photos, ignored=ignored)
+
+
+def _is_file(path: Path) -> bool:
+    """A link that leads nowhere counts: whoever opens it says so, and nobody trains on fewer photos than were meant."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def open_photo(path: Path) -> Image:

@@ -35,6 +35,14 @@ class Component:
     optional: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Width:
+    """A key of the denoiser's config, and the (component, key) of text encoders' configs whose sum it must be."""
+
+    key: str
+    made: tuple[tuple[str, str], ...]
+
+
 @dataclass(slots=True)
 class TextParts:
     """Tokenizers and text encoders, in the order in which the family uses them."""
@@ -133,6 +141,7 @@ class Sample(Protocol):
 class Family:
     """One model family. `denoiser` names the trained component; `multiple` is what image sides must divide by.
 
+    `widths`: what of the denoiser's config the text encoders must fit.
     `packing`: latent pixels that the denoiser takes as one. `never_trained`: text encoders that always stay as they
     are. `methods`, `attentions`: values of the keys `method` and `attention` that it can be trained with.
     `flow`: trained by flow matching, so noise levels are shares of noise 0..1. `guidance`: the usual guidance_scale.
@@ -150,6 +159,7 @@ class Family:
     denoiser: str = "unet"
     text_encoders: tuple[str, ...] = ("text_encoder",)
     lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
+    widths: tuple[Width, ...] = (Width(key="cross_attention_dim", made=(("text_encoder", "hidden_size"),)),)
     packing: int = 1
     never_trained: tuple[str, ...] = ()
     methods: tuple[str, ...] = ("full", "lora")

@@ -16,6 +16,7 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 
 from dreamboot_trainer import noise
 from dreamboot_trainer.families import Levels
+from dreamboot_trainer.families.weights import guarded
 from dreamboot_trainer.model_folder import ModelFolder
 
 PATCH = 2
@@ -26,7 +27,8 @@ STEPS = 1000
 
 def noise_schedule(folder: ModelFolder) -> Any:
     """Euler steps along the flow, with the folder's shift."""
-    return FlowMatchEulerDiscreteScheduler.from_config(dict(folder.config("scheduler")))
+    with guarded(folder.part("scheduler")):
+        return FlowMatchEulerDiscreteScheduler.from_config(dict(folder.config("scheduler")))
 
 
 def tokens_of(shape: Sequence[int]) -> int:

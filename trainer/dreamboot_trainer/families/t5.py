@@ -18,8 +18,14 @@ def t5(folder: ModelFolder, ending: str, dtype: torch.dtype) -> tuple[Any, Any]:
     place = folder.part(f"text_encoder{ending}")
     with guarded(place):
         tokenizer = AutoTokenizer.from_pretrained(folder.part(f"tokenizer{ending}"))
-        encoder: Any = T5EncoderModel.from_pretrained(place, torch_dtype=dtype, variant=variant_of(place))
-    return tokenizer, owned(encoder).eval().requires_grad_(requires_grad=False)
+        make: Any = T5EncoderModel
+        encoder, report = make.from_pretrained(
+            place, torch_dtype=dtype, variant=variant_of(place), output_loading_info=True
+        )
+        if report["missing_keys"]:  # they are random numbers now
+            raise ValueError(f"the weight {min(report['missing_keys'])} is missing")
+        owned(encoder)
+    return tokenizer, encoder.eval().requires_grad_(requires_grad=False)
 
 
 def ids_of(tokenizer: Any, prompts: list[str], longest: int) -> torch.Tensor:

@@ -13,7 +13,11 @@ from dreamboot_trainer.problems import TrainerError, mismatch
 if TYPE_CHECKING:
     import torch
 
+    from dreamboot_trainer.families import TextParts
+    from dreamboot_trainer.model_folder import ModelFolder
+
 _PREFIX = "text_model."
+_LEAST_OF_ROWS = 0.9
 
 
 def variant_of(folder: Path) -> str | None:
@@ -25,7 +29,11 @@ def owned(module: Any) -> Any:
     """Copy the weights out of the mapped file into memory of torch's own.
 
     Memory alignment decides which kernels run: with it equal, a resumed run repeats the first one bit for bit.
+    ValueError for a weight that the files do not hold.
     """
+    missing = [name for name, weight in module.named_parameters() if weight.is_meta]
+    if missing:
+        raise ValueError(f"the weight {missing[0]} is missing")
     for tensor in (*module.parameters(), *module.buffers()):
         tensor.data = tensor.data.clone()
     return module
@@ -65,13 +73,36 @@ def _tensors(folder: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def require_vocabulary(folder: ModelFolder, parts: TextParts) -> None:
+    """TrainerError where a tokenizer is another encoder's: prompts would become other words, or none at all.
+
+    T5's embedding has 28 rows more than its tokenizer has tokens (32128 and 32100); CLIP's have as many.
+    """
+    for number, (tokenizer, encoder) in enumerate(zip(parts.tokenizers, parts.encoders, strict=False)):
+        name = f"tokenizer_{number + 1}" if number else "tokenizer"
+        words, rows = len(tokenizer), int(encoder.config.vocab_size)
+        if not _LEAST_OF_ROWS * rows <= words <= rows:
+            raise TrainerError(
+                mismatch(
+                    "tokenizer-mismatch",
+                    f"The tokenizer in {folder.part(name)} is not that of the text encoder.",
+                    f"{rows} tokens, as the text encoder has rows",
+                    f"{words} tokens",
+                    "Leave tokenizer_name out, or name the tokenizer's folder of the same model.",
+                )
+            )
+
+
 @contextmanager
 def guarded(folder: Path) -> Iterator[None]:
     """Turn what the libraries raise for unusable files into a Problem."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
+    except (TrainerError, MemoryError):
+        raise
+    except Exception as error:  # their readers in Rust know no other kind
+        # A line that ends so only announces the next one.
+        lines = [line for line in str(error).splitlines() if line.strip() and not line.endswith(":")]
         raise TrainerError(
             mismatch(
                 "model-not-loadable",

@@ -97,7 +97,7 @@ def load_dino(folder: Path) -> Dino:
     from transformers import ViTModel
 
     make: Any = ViTModel
-    network = _loaded(folder, lambda: make.from_pretrained(folder, add_pooling_layer=False, local_files_only=True))
+    network = _loaded(folder, lambda: _whole(make, folder, add_pooling_layer=False))
     return Dino(network, int(network.config.image_size), _moments(folder, _IMAGENET))
 
 
@@ -106,7 +106,7 @@ def load_clip(folder: Path) -> Clip:
     from transformers import CLIPModel, CLIPTokenizer
 
     make: Any = CLIPModel
-    network = _loaded(folder, lambda: make.from_pretrained(folder, local_files_only=True))
+    network = _loaded(folder, lambda: _whole(make, folder))
     tokenizer = _loaded(folder, lambda: CLIPTokenizer.from_pretrained(folder, local_files_only=True))
     return Clip(network, tokenizer, int(network.config.vision_config.image_size), _moments(folder, _CLIP))
 
@@ -156,10 +156,18 @@ def _moments(
     return (tuple(mean), tuple(deviation)) if mean and deviation else default
 
 
+def _whole(make: Any, folder: Path, **options: Any) -> Any:
+    """The network. What its files do not hold would be random numbers, and so would every score."""
+    network, report = make.from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)
+    if report["missing_keys"]:
+        raise ValueError(f"the weight {min(report['missing_keys'])} is missing")
+    return network
+
+
 def _loaded(folder: Path, load: Any) -> Any:
     try:
         found = load()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except Exception as error:  # another network's config has its own ways to fail
         said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise TrainerError(
             mismatch(

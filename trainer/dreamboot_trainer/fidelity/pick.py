@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamboot_trainer.base_model import base_folder
 from dreamboot_trainer.config import DEMO, Config
 from dreamboot_trainer.data.concepts import Subject, subjects
 from dreamboot_trainer.data.photos import list_photos, open_photo
+from dreamboot_trainer.duration import in_steps
 from dreamboot_trainer.fidelity.encoders import Clip, Dino, ImageEncoder, Judge, load_clip, load_dino
 from dreamboot_trainer.fidelity.lpips import Lpips, load_lpips, variety
 from dreamboot_trainer.fidelity.scores import Role, Score, balance, best, between, likeness, truth
@@ -21,6 +23,8 @@ from dreamboot_trainer.report import FIDELITY
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from dreamboot_trainer.model_folder import ModelFolder
 
 FIRST_SEED = 5000
 """Far from the seeds of class images and of the sample grids."""
@@ -87,14 +91,17 @@ def candidates(run: Path, last: int) -> dict[int, Path]:
 
 def pick(config: Config, run: Path, encoders: Encoders, count: int, say: Callable[[str], None]) -> Picked:
     """Score the base and every candidate with `count` pictures per prompt, and write fidelity.json."""
-    found = candidates(run, config.training.max_train_steps)
+    if count < 1:
+        raise TrainerError(mismatch("no-pictures", "No picture is asked for.", "at least 1", count, "--pictures 8"))
     taught = subjects(config, run)
+    found = candidates(run, in_steps(config, taught, 1).training.max_train_steps)
+    model = base_folder(config, run)
     say(f"The base model draws {count} pictures per prompt")
-    base = measure(config, taught, encoders, None, count)
+    base = measure(config, taught, encoders, model, None, count)
     scores = {}
     for step, path in sorted(found.items()):
         say(f"The model after step {step} draws the same")
-        scores[step] = measure(config, taught, encoders, path, count)
+        scores[step] = measure(config, taught, encoders, model, path, count)
     balances = {step: balance(mine, base) for step, mine in scores.items()}
     picked = Picked(best=best(balances), paths=found, balances=balances, scores=scores, base=base)
     with replacing(run / FIDELITY) as partial:
@@ -129,10 +136,10 @@ def table(picked: Picked) -> list[str]:
 
 
 def measure(
-    config: Config, taught: Sequence[Subject], encoders: Encoders, trained: Path | None, count: int
+    config: Config, taught: Sequence[Subject], encoders: Encoders, base: ModelFolder, trained: Path | None, count: int
 ) -> tuple[Score, ...]:
     """The scores of one model; means over the subjects."""
-    draw = _drawer(config, trained, count)
+    draw = _drawer(config, base, trained, count)
     rows = [_of_subject(config, subject, encoders, draw) for subject in taught]
     means = []
     for scores in zip(*rows, strict=True):
@@ -187,12 +194,12 @@ def _without_token(prompt: str, subject: Subject) -> str:
     return " ".join(word for word in prompt.split() if word.lower() not in rare)
 
 
-def _drawer(config: Config, trained: Path | None, count: int) -> Drawer:
+def _drawer(config: Config, base: ModelFolder, trained: Path | None, count: int) -> Drawer:
     """Loads the model and returns what draws `count` pictures of a prompt, always from the same seeds."""
     from dreamboot_trainer import pipeline
     from dreamboot_trainer.drawing import open_model
 
-    loaded = open_model(config, trained)
+    loaded = open_model(config, base, trained)
     sampling, side = config.sampling, config.data.resolution
     request = pipeline.Request(
         seeds=tuple(range(FIRST_SEED, FIRST_SEED + count)),

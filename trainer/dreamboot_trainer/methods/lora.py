@@ -12,7 +12,8 @@ from dreamboot_trainer.config import Config
 from dreamboot_trainer.files import replacing_folder
 from dreamboot_trainer.noise import seed_of
 from dreamboot_trainer.pipeline import Pipeline
-from dreamboot_trainer.save import dtype_of
+from dreamboot_trainer.problems import TrainerError, mismatch
+from dreamboot_trainer.save import narrowed
 from dreamboot_trainer.sharding import whole_tree
 from dreamboot_trainer.trainable import Trainable
 
@@ -70,12 +71,11 @@ def save(pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> Non
     """A folder with one file in diffusers' names; its metadata says rank and strength."""
     from safetensors.torch import save_file
 
-    dtype = dtype_of(config.output.save_precision)
     tensors: dict[str, torch.Tensor] = {}
     facts: dict[str, Any] = {}
     for name, module in _adapted(pipeline, config).items():
         for key, value in weights[name].items():
-            tensors[f"{name}.{key}"] = value.detach().to("cpu", dtype).contiguous()
+            tensors[f"{name}.{key}"] = narrowed(f"{name}.{key}", value, config.output.save_precision)
         facts |= {f"{name}.{key}": value for key, value in _facts(module).items()}
     with replacing_folder(out) as partial:
         save_file(tensors, partial / FILE, metadata={"format": "pt", _METADATA: json.dumps(facts, sort_keys=True)})
@@ -89,21 +89,57 @@ def export(pipeline: Pipeline, _: Config, saved: Path, out: Path) -> None:
 
 
 def load(pipeline: Pipeline, saved: Path) -> None:
-    """Put the adapter in front of the pipeline's layers."""
+    """Put the adapter in front of the pipeline's layers. TrainerError where it is none, or another model's."""
     from peft import LoraConfig, set_peft_model_state_dict
-    from safetensors import safe_open
 
-    with safe_open(saved / FILE, framework="pt") as file:
-        facts = json.loads(file.metadata()[_METADATA])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    for name, module in _parts(pipeline).items():
-        mine = {key.removeprefix(f"{name}."): value for key, value in facts.items() if key.startswith(f"{name}.")}
-        if mine:
-            module.add_adapter(LoraConfig(**mine))
-            state = {
-                key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
-            }
-            set_peft_model_state_dict(module, state)
+    facts, tensors = _read(saved / FILE)
+    unused = set(tensors)
+    try:
+        for name, module in _parts(pipeline).items():
+            mine = {key.removeprefix(f"{name}."): value for key, value in facts.items() if key.startswith(f"{name}.")}
+            if mine:
+                module.add_adapter(LoraConfig(**mine))
+                state = {
+                    key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+                }
+                loaded: Any = set_peft_model_state_dict(module, state)
+                unused -= {f"{name}.{key}" for key in state} if not loaded.unexpected_keys else set()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise _not_for(pipeline, saved, str(error).splitlines()[-1].strip()) from error
+    if unused or not tensors:
+        raise _not_for(pipeline, saved, min(unused, default="none"))
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What diffusers is told of the adapter, and its weights."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = dict(json.loads(file.metadata()[_METADATA]))
+            return facts, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise TrainerError(
+            mismatch(
+                "adapter-unreadable",
+                f"{path.parent} holds neither a model nor an adapter that can be read.",
+                f"model_index.json, or {FILE} as a run's model/ has it",
+                f"{type(error).__name__}: {error}",
+                "--model RUN/model, or RUN/saves/step-000400",
+            )
+        ) from error
+
+
+def _not_for(pipeline: Pipeline, saved: Path, found: str) -> TrainerError:
+    return TrainerError(
+        mismatch(
+            "adapter-mismatch",
+            f"The adapter in {saved} is not for the model in {pipeline.folder.path}.",
+            f"layers of that {pipeline.family.title} model",
+            found,
+            "--set pretrained_model_name_or_path=FOLDER, with the model that the adapter was trained on",
+        )
+    )
 
 
 def _parts(pipeline: Pipeline) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dreamboot_trainer import hub, plots, sample
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.ema import Average
-from dreamboot_trainer.events import read_events
+from dreamboot_trainer.events import read_training
 from dreamboot_trainer.report import write_report
 from dreamboot_trainer.stages.prepare import Prepared
 from dreamboot_trainer.stages.training import grid_path, write_model
@@ -22,7 +22,7 @@ def save(context: Context, prepared: Prepared, average: Average | None) -> None:
         before, after = grid_path(run, 0), grid_path(run, config.training.max_train_steps)
         if before.is_file() and after.is_file():
             sample.beside(before, after, run / "samples" / "before_after.png")
-        records = read_events(run / EVENTS)
+        records = read_training(run / EVENTS)
         plots.draw_loss(records, run / "plots" / "loss.png")
         plots.draw_rate(records, run / "plots" / "learning_rate.png")
     write_model(context, prepared, average, run / MODEL)
@@ -42,7 +42,7 @@ def export(context: Context, prepared: Prepared) -> None:
         if config.output.push_to_hub:
             context.events.started("export", f"The result is uploaded to {config.output.hub_model_id}")
             data["hub"] = _push(context)
-        data["report"] = str(write_report(config, run, read_events(run / EVENTS)))
+        data["report"] = str(write_report(config, run, read_training(run / EVENTS)))
         context.events.finished("export", **data)
     context.wait()
 

@@ -9,28 +9,33 @@ from pathlib import Path
 
 from dreamboot_trainer import backend as backends
 from dreamboot_trainer import sample, sharding
+from dreamboot_trainer.base_model import CONVERTED, parts_elsewhere
 from dreamboot_trainer.config import ATTENTIONS
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.concepts import Subject, model_path, subjects
 from dreamboot_trainer.families import family_of
+from dreamboot_trainer.files import replacing
 from dreamboot_trainer.identifiers import common_identifier, initialise
 from dreamboot_trainer.methods import Method, methods
+from dreamboot_trainer.model_digest import digest_of_file, digest_of_model
 from dreamboot_trainer.model_folder import ModelFolder, read_folder
 from dreamboot_trainer.pipeline import Pipeline, base_of, load
 from dreamboot_trainer.problems import TrainerError, mismatch
 from dreamboot_trainer.quantize import require_nf4
 
-CONVERTED = "base_model"
+_SOURCE = ".source"
+"""In the converted folder: the digest of the file that it was made from."""
 
 
 @dataclass(slots=True)
 class Prepared:
-    """What the later stages share. `prompts` are those of the sample grids."""
+    """What the later stages share. `prompts` are those of the sample grids; `model` is the base model's digest."""
 
     pipeline: Pipeline
     method: Method
     subjects: tuple[Subject, ...]
     prompts: tuple[str, ...]
+    model: str
 
 
 def prepare(context: Context, precision: backends.Choice) -> Prepared:
@@ -72,7 +77,7 @@ def prepare(context: Context, precision: backends.Choice) -> Prepared:
         for line in initialise(pipeline.text, found, config.data.token_initializers):
             context.events.line("prepare", line)
     context.events.finished("prepare")
-    return Prepared(pipeline, method, found, prompts)
+    return Prepared(pipeline, method, found, prompts, digest_of_model(folder, family))
 
 
 def warn_of_long_prompts(context: Context, pipeline: Pipeline, prompts: Sequence[str]) -> None:
@@ -130,20 +135,25 @@ def require_shared_folder(context: Context) -> None:
 
 def _folder(context: Context) -> ModelFolder:
     """The model's folder; a single file is converted into the run first."""
-    model, path = context.config.model, model_path(context.config)
-    others = {}
-    if model.pretrained_vae_name_or_path:
-        others["vae"] = Path(model.pretrained_vae_name_or_path).expanduser()
-    tokenizer = Path(model.tokenizer_name).expanduser() if model.tokenizer_name else None
-    if tokenizer is not None:
-        others["tokenizer"] = tokenizer
+    path = model_path(context.config)
+    others = parts_elsewhere(context.config)
     if not path.is_file():
         return read_folder(path, others)
     converted = context.run / CONVERTED
-    if context.main and not converted.is_dir():
-        from dreamboot_trainer.convert import from_original
-
-        context.events.line("prepare", f"{path.name} is converted to a diffusers folder")
-        from_original(path, converted, tokenizer_dir=tokenizer)
+    if context.main:
+        _convert(context, path, converted, others.get("tokenizer"))
     context.wait()
     return read_folder(converted, others)
+
+
+def _convert(context: Context, path: Path, converted: Path, tokenizer: Path | None) -> None:
+    """The checkpoint file as a folder, unless that was made from this very file before."""
+    from dreamboot_trainer.convert import from_original
+
+    mark, source = converted / _SOURCE, digest_of_file(path)
+    if mark.is_file() and mark.read_text(encoding="utf-8") == source:
+        return
+    context.events.line("prepare", f"{path.name} is converted to a diffusers folder")
+    from_original(path, converted, tokenizer_dir=tokenizer, overwrite=True)
+    with replacing(mark) as partial:
+        partial.write_text(source, encoding="utf-8")

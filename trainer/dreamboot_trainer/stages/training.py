@@ -9,22 +9,26 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from dreamboot_trainer import checkpoint, heap, loop, optim, sample, sharding, tracking
+from dreamboot_trainer import checkpoint, finite, heap, loop, optim, sample, sharding, tracking
 from dreamboot_trainer.backend import Choice
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batches
-from dreamboot_trainer.data.items import Item, fingerprint
+from dreamboot_trainer.data.items import Item, fingerprints
 from dreamboot_trainer.ema import Average
+from dreamboot_trainer.problems import TrainerError, mismatch
+from dreamboot_trainer.stages.anew import start_over
 from dreamboot_trainer.stages.prepare import Prepared
 from dreamboot_trainer.trainable import Trainable
 
 # What may differ when a run goes on: it changes what is shown and kept, or how fast, and not what is learnt.
-_FREE_SECTIONS = ("sampling", "checkpoint", "output")
+# Of model and photos their content counts, wherever it lies: a run may be moved.
+_FREE_SECTIONS = ("model", "sampling", "checkpoint", "output")
 _FREE_KEYS = (
-    "data.dataloader_num_workers", "model.local_files_only", "prior.sample_batch_size", "training.compile",
-    "training.device", "training.ema_decay", "training.num_processes", "training.num_train_epochs",
-    "training.sharding",
+    "data.class_data_dir", "data.concepts", "data.concepts_list", "data.dataloader_num_workers",
+    "data.instance_data_dir", "optimizer.optimizer_implementation", "prior.sample_batch_size", "training.attention",
+    "training.compile", "training.device", "training.ema_decay", "training.gradient_checkpointing",
+    "training.mixed_precision", "training.num_processes", "training.num_train_epochs", "training.sharding",
 )  # fmt: skip
 
 
@@ -49,7 +53,9 @@ def train(
     schedule = optim.schedule(optimizer, config.optimizer, config.training.max_train_steps)
     wrapped, wrapped_optimizer = _wrapped(context, trainable, optimizer)
     average = Average(trained, config.training.ema_decay) if config.training.use_ema else None
-    state = checkpoint.State(trained, optimizer, schedule, _facts(context, items), average, context.accelerator.scaler)
+    state = checkpoint.State(
+        trained, optimizer, schedule, _facts(context, prepared, items), average, context.accelerator.scaler
+    )
     first = _resume(context, state)
     context.events.started(
         "train",
@@ -70,6 +76,7 @@ def train(
         if step in (0, last) or due or (every and step % every == 0):
             _sample(context, prepared, step, average if step else None)
         if due:
+            finite.require_weights(context, trained.values(), step)
             _save(context, prepared, step, average)
 
     # A kill may have come between the checkpoint of this step and what belongs to it.
@@ -128,7 +135,7 @@ def _groups(context: Context, trainable: Trainable) -> list[dict[str, Any]]:
     return trainable.groups(rate * scale, text_rate * scale)
 
 
-def _facts(context: Context, items: Sequence[Item]) -> dict[str, Any]:
+def _facts(context: Context, prepared: Prepared, items: Sequence[Item]) -> dict[str, Any]:
     """What must not change while a run is under way."""
     facts: dict[str, Any] = {}
     for section, part in dataclasses.asdict(context.config).items():
@@ -138,7 +145,8 @@ def _facts(context: Context, items: Sequence[Item]) -> dict[str, Any]:
         del facts[name]
     if context.config.optimizer.lr_scheduler.startswith("constant"):
         del facts["training.max_train_steps"]
-    facts["photos"] = fingerprint(items)
+    facts["model"] = prepared.model
+    facts["photos"] = fingerprints(items)
     # As they will be read back: lists for tuples.
     found: dict[str, Any] = json.loads(json.dumps(facts))
     return found
@@ -146,15 +154,35 @@ def _facts(context: Context, items: Sequence[Item]) -> dict[str, Any]:
 
 def _resume(context: Context, state: checkpoint.State) -> int:
     """The number of steps already done, after loading them into `state`."""
+    if context.config.checkpoint.resume == "never":
+        start_over(context)
+        return 0
     saved = checkpoint.complete(context.run / "checkpoints")
-    if not saved or context.config.checkpoint.resume == "never":
+    if not saved:
         return 0
     checkpoint.load(saved[-1], state)
+    _require_steps_left(context, saved[-1].step)
     context.events.line("train", f"Goes on from {saved[-1].path.name}")
     return saved[-1].step
 
 
+def _require_steps_left(context: Context, done: int) -> None:
+    """TrainerError where more steps are done than are wanted: the result would be that of another number of steps."""
+    wanted = context.config.training.max_train_steps
+    if done > wanted:
+        raise TrainerError(
+            mismatch(
+                "resume-beyond",
+                f"The run has already made more than {wanted} steps.",
+                f"a checkpoint of at most {wanted} steps",
+                f"one of {done} steps",
+                f"--set max_train_steps={done}, or start over: --set resume=never",
+            )
+        )
+
+
 def _checkpoint(context: Context, state: checkpoint.State, step: int) -> None:
+    finite.require_weights(context, state.weights.values(), step)
     if context.main or context.sharded:
         content = checkpoint.content(state, keep=context.main)
         if context.main:

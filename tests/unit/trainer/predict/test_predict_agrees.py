@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from dreamboot_trainer import loop
+from dreamboot_trainer import finite, loop
 from dreamboot_trainer.model_folder import read_folder
 from dreamboot_trainer.predict.request import request_of
 from dreamboot_trainer.predict.step import STEP, record
@@ -65,7 +65,7 @@ def held_by(module: Any) -> list[Any]:
 def real(config: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Bytes by part in the last step of a run, before the optimizer changes the weights."""
     seen: dict[str, Any] = {}
-    begin, start, check = stage.train, loop.train, loop._require_finite
+    begin, start, check = stage.train, loop.train, finite.require_loss
 
     def beginning(context: Any, prepared: Any, *others: Any) -> Any:
         seen["pipeline"] = prepared.pipeline
@@ -81,7 +81,7 @@ def real(config: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, in
 
     monkeypatch.setattr(stage, "train", beginning)
     monkeypatch.setattr(loop, "train", starting)
-    monkeypatch.setattr(loop, "_require_finite", checking)
+    monkeypatch.setattr(finite, "require_loss", checking)
     train(config, run)
     found: dict[str, int] = seen["parts"]
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dreamboot_trainer.families import Component, Family
+from dreamboot_trainer.families import Component, Family, Width
 from dreamboot_trainer.families.sd3 import T5_TOKENIZERS
 from dreamboot_trainer.model_folder import ModelFolder
 
@@ -30,6 +30,10 @@ FAMILY = Family(
     denoiser="transformer",
     text_encoders=("text_encoder", "text_encoder_2"),
     never_trained=("text_encoder_2",),
+    widths=(
+        Width(key="pooled_projection_dim", made=(("text_encoder", "hidden_size"),)),
+        Width(key="joint_attention_dim", made=(("text_encoder_2", "d_model"),)),
+    ),
     # Those of diffusers' examples/dreambooth/train_dreambooth_lora_flux.py.
     lora_targets=(
         "attn.to_k", "attn.to_q", "attn.to_v", "attn.to_out.0",

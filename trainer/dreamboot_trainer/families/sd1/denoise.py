@@ -11,7 +11,6 @@ from dreamboot_trainer import noise
 from dreamboot_trainer.families import Levels
 from dreamboot_trainer.families.sd1.load import NoiseSchedule
 from dreamboot_trainer.families.sd1.text import HIDDEN
-from dreamboot_trainer.problems import TrainerError, mismatch
 
 
 def predict(
@@ -56,18 +55,7 @@ def target(
     schedule: NoiseSchedule, latents: torch.Tensor, added: torch.Tensor, timesteps: torch.Tensor
 ) -> torch.Tensor:
     """The noise, or the velocity (Salimans & Ho 2022) where the model's scheduler says so."""
-    kind = schedule.train.config.prediction_type
-    if kind == "epsilon":
+    if schedule.train.config.prediction_type == "epsilon":
         return added
-    if kind == "v_prediction":
-        velocity: torch.Tensor = schedule.train.get_velocity(latents, added, timesteps)
-        return velocity
-    raise TrainerError(
-        mismatch(
-            "model-unknown-prediction",
-            "The model's scheduler states a target that this trainer does not know.",
-            "prediction_type epsilon or v_prediction",
-            kind,
-            "Correct prediction_type in the model's scheduler/scheduler_config.json.",
-        )
-    )
+    velocity: torch.Tensor = schedule.train.get_velocity(latents, added, timesteps)
+    return velocity

@@ -17,6 +17,10 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from dreamboot_trainer.families import TextParts
 from dreamboot_trainer.families.weights import clip_encoder, guarded, owned, variant_of
 from dreamboot_trainer.model_folder import ModelFolder
+from dreamboot_trainer.problems import TrainerError, mismatch
+
+PREDICTIONS = ("epsilon", "v_prediction")
+"""What a scheduler may say that the network answers: the noise, or the velocity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ def denoiser(folder: ModelFolder, dtype: torch.dtype) -> Any:
 def vae(folder: Path, dtype: torch.dtype) -> Any:
     """The autoencoder in `folder`, frozen."""
     with guarded(folder):
-        loaded = AutoencoderKL.from_pretrained(folder, torch_dtype=dtype, variant=variant_of(folder))
-    return owned(loaded).eval().requires_grad_(requires_grad=False)
+        loaded = owned(AutoencoderKL.from_pretrained(folder, torch_dtype=dtype, variant=variant_of(folder)))
+    return loaded.eval().requires_grad_(requires_grad=False)
 
 
 def text(folder: ModelFolder, dtype: torch.dtype, _: torch.dtype = torch.float32) -> TextParts:
@@ -56,6 +60,19 @@ def noise_schedule(folder: ModelFolder) -> NoiseSchedule:
     Latents must never be clipped to -1..1, which DDIM does unless told otherwise.
     """
     config = dict(folder.config("scheduler"))
-    return NoiseSchedule(
-        train=DDPMScheduler.from_config(config), sample=DDIMScheduler.from_config(config | {"clip_sample": False})
-    )
+    with guarded(folder.part("scheduler")):
+        schedule = NoiseSchedule(
+            train=DDPMScheduler.from_config(config), sample=DDIMScheduler.from_config(config | {"clip_sample": False})
+        )
+    kind = schedule.train.config.prediction_type
+    if kind not in PREDICTIONS:
+        raise TrainerError(
+            mismatch(
+                "model-unknown-prediction",
+                "The model's scheduler states a target that this trainer does not know.",
+                f"prediction_type {' or '.join(PREDICTIONS)}",
+                kind,
+                "Correct prediction_type in the model's scheduler/scheduler_config.json.",
+            )
+        )
+    return schedule

@@ -26,7 +26,9 @@ def denoise(
     guided = guidance > 1.0
     rows = {name: torch.cat((negative[name], text[name])) for name in text} if guided else text
     both = torch.cat((sizes, sizes)) if guided else sizes
-    for timestep in sampler.timesteps:
+    # With a step for every noise level, the offset of SD's scheduler leads beyond the last one.
+    beyond = max(0, int(sampler.timesteps[0]) + 1 - int(sampler.config.num_train_timesteps))
+    for timestep in sampler.timesteps - beyond:
         inputs = torch.cat((latents, latents)) if guided else latents
         inputs = sampler.scale_model_input(inputs, timestep)
         answer = predict(inputs, timestep.expand(inputs.shape[0]).to(inputs.device), rows, both).float()

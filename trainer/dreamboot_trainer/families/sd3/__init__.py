@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dreamboot_trainer.families import Component, Family
+from dreamboot_trainer.families import Component, Family, Width
 from dreamboot_trainer.model_folder import ModelFolder
 
 _CLIP = ("CLIPTokenizer", "CLIPTokenizerFast")
@@ -34,6 +34,13 @@ FAMILY = Family(
     denoiser="transformer",
     text_encoders=("text_encoder", "text_encoder_2", "text_encoder_3"),
     never_trained=("text_encoder_3",),
+    widths=(
+        Width(
+            key="pooled_projection_dim",
+            made=(("text_encoder", "projection_dim"), ("text_encoder_2", "projection_dim")),
+        ),
+        Width(key="joint_attention_dim", made=(("text_encoder_3", "d_model"),)),
+    ),
     # Those of diffusers' examples/dreambooth/train_dreambooth_lora_sd3.py.
     lora_targets=(
         "attn.add_k_proj", "attn.add_q_proj", "attn.add_v_proj", "attn.to_add_out",

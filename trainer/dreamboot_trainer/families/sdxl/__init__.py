@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dreamboot_trainer.families import Component, Family
+from dreamboot_trainer.families import Component, Family, Width
 from dreamboot_trainer.families.sd1 import COMPONENTS
 from dreamboot_trainer.model_folder import ModelFolder
 
@@ -23,4 +23,7 @@ FAMILY = Family(
     recognises=_recognises,
     resolution=1024,
     text_encoders=("text_encoder", "text_encoder_2"),
+    widths=(
+        Width(key="cross_attention_dim", made=(("text_encoder", "hidden_size"), ("text_encoder_2", "hidden_size"))),
+    ),
 )
