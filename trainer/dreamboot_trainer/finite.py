@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from dreamboot_trainer.config import Config
 from dreamboot_trainer.context import Context
 from dreamboot_trainer.problems import RepeatingError, mismatch
 from dreamboot_trainer.sharding import local
@@ -30,7 +31,13 @@ def require_weights(context: Context, weights: Iterable[Any], step: int) -> None
 def _stopped(context: Context, step: int, what: str, expected: str, found: str) -> RepeatingError:
     settings, rate = context.config.training, context.config.optimizer.learning_rate
     causes = [f"the learning rate {rate:g} is too high"]
-    hint = f"--set learning_rate={rate / 10:g} --set resume=never"
+    # Prodigy and SGD have rates of another size.
+    lower = rate / 10 if context.config.optimizer.optimizer in ("prodigy", "sgd") else min(rate / 10, 1e-4)
+    hint = f"--set learning_rate={lower:g} --set resume=never"
+    unusual = _unusual(context.config)
+    if unusual:
+        causes = [f"{key} = {value:g} is too high" for key, value, _ in unusual]
+        hint = " ".join(f"--set {key}={usual:g}" for key, _, usual in unusual) + " --set resume=never"
     if context.accelerator.mixed_precision == "fp16":
         causes.insert(0, "numbers beyond the range of fp16")
         hint = "--set mixed_precision=no   (or bf16, where the device has it)"
@@ -45,3 +52,15 @@ def _stopped(context: Context, step: int, what: str, expected: str, found: str) 
             hint,
         )
     )
+
+
+def _unusual(config: Config) -> list[tuple[str, float, float]]:
+    """(key, value, usual value) of settings that multiply the loss or a change by far more than anybody asks for."""
+    lora, training, optimizer = config.lora, config.training, config.optimizer
+    rows = (
+        ("prior_loss_weight", config.prior.prior_loss_weight, 1.0, 100.0),
+        ("noise_offset", training.noise_offset, 0.1, 10.0),
+        ("lora_alpha", lora.lora_alpha if training.method == "lora" else 0.0, lora.lora_rank, 100.0 * lora.lora_rank),
+        ("text_encoder_learning_rate", optimizer.text_encoder_learning_rate, optimizer.learning_rate, 1.0),
+    )
+    return [(key, value, usual) for key, value, usual, limit in rows if value > limit]

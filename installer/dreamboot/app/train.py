@@ -24,6 +24,8 @@ from dreamboot.values import parse_toml, value
 
 # The check decodes every photo: thousands of large ones on a slow disk take minutes.
 CHECK_SECONDS = 900.0
+# What is meant for one call, and must not stand in the file that later calls go on with.
+ONCE = ("resume", "checkpoint.resume")
 # The trainer's word for a model that is named as on the hub and is not in the local cache.
 NOT_LOCAL = "model-not-local"
 
@@ -128,9 +130,15 @@ def _again(run: Run) -> str:
 
 def _command(run: Run, launch: Launch) -> List[str]:
     arguments = ["train", "--config", str(run.config)]
+    for setting in run.settings:
+        arguments += ["--set", setting] if _is_once(setting) else []
     if launch.elastic:
         return elastic_command(run.environment, launch, arguments)
     return trainer.launch_command(run.environment, arguments)
+
+
+def _is_once(setting: str) -> bool:
+    return setting.partition("=")[0].strip() in ONCE
 
 
 def _write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> Launch:
@@ -215,7 +223,7 @@ def write_config(context: Context, run: Run, variables: Dict[str, str], base: Op
     if base is not None:
         arguments += ["--config", str(base.absolute())]
     for setting in run.settings:
-        arguments += ["--set", setting]
+        arguments += [] if _is_once(setting) else ["--set", setting]
     text = _ask(context, run, variables, arguments)
     if text != context.host.read_text(run.config):
         context.host.write_text(run.config, text)

@@ -175,11 +175,14 @@ def test_with_restarts_it_goes_on_by_itself(inputs: Path, whole: Path, tmp_path:
     chance = random.Random()
     rank, step = chance.randint(0, 1), chance.randint(1, STEPS // 2)
     print("killed: rank", rank, "after step", step)
-    with started(call(inputs, run, "--processes", "2", "--restarts", "2")) as process:
+    # What is begun anew is gone on with by those that are started again, and by later calls.
+    with started(call(inputs, run, "--processes", "2", "--restarts", "2", "--set", "resume=never")) as process:
         when(process, lambda: len(steps(run)) >= step)
         worker(process, rank).kill()
         said, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, said
+    assert not (run / "earlier").exists()
+    assert 'resume = "auto"' in (run / "config.toml").read_text()
     assert losses(run) == losses(whole)
     assert sum(r["event"] == "started" and r["stage"] == "train" for r in read_events(run / "events.jsonl")) == 2
 

@@ -242,6 +242,23 @@ def test_honest_checkpoint_passes(pictures: Path, tmp_path: Path) -> None:
     assert found(tmp_path / "good.ckpt", pictures, tmp_path / "run") == []
 
 
+@pytest.mark.parametrize("value", [0.5, 128.0, 32768.0])
+def test_floating_point_photos_are_not_black(tmp_path: Path, value: float) -> None:
+    Image.new("F", (40, 40), value).save(tmp_path / "a.tiff")
+    assert open_photo(tmp_path / "a.tiff").getpixel((0, 0)) == pytest.approx((128, 128, 128), abs=1)
+
+
+@pytest.mark.parametrize("name", ["lora_unet_mid_block.lora_down.weight", "decoder.conv_in.weight", "emb_params"])
+def test_a_file_that_holds_no_whole_model(pictures: Path, tmp_path: Path, name: str) -> None:
+    """A LoRA, a VAE and a textual inversion: found before torch is imported, not by the conversion."""
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    save_file({name: torch.zeros(2, 2)}, tmp_path / "file.safetensors")
+    report = check(configure(tmp_path / "file.safetensors", pictures), tmp_path / "run")
+    assert [problem.id for problem in report.problems] == ["convert-unknown-family"]
+
+
 def test_unknown_model_file(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     assert found(tmp_path / "model.gguf", pictures, tmp_path / "run") == ["model-unknown-file"]

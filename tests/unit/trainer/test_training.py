@@ -268,7 +268,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     problem = caught.value.problem
     assert problem.id == "loss-not-finite"
     assert "learning rate 1e+30 is too high" in problem.cause
-    assert "learning_rate=1e+29" in problem.hint
+    assert "learning_rate=0.0001" in problem.hint
     records = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     good = max(losses(tuple(records)))
     assert f"The loss of step {good + 1} of 9 is " in problem.what
@@ -277,6 +277,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     assert (tmp_path / "run" / "checkpoints" / "step-000001" / "state.json").is_file()
     last = records[-1]
     assert (last["event"], last["stage"], last["data"]["problem"]["id"]) == ("failed", "train", "loss-not-finite")
+
+
+@pytest.mark.parametrize(("key", "value"), [("prior_loss_weight", 1e39), ("noise_offset", 1e39)])
+def test_the_setting_that_is_far_beyond_the_usual_is_blamed(
+    tiny: Path, photos: Path, tmp_path: Path, key: str, value: float
+) -> None:
+    with pytest.raises(TrainerError) as caught:
+        train(configure(tiny, photos, **{key: value}), tmp_path / "run")
+    problem = caught.value.problem
+    assert (problem.id, f"{key} = 1e+39 is too high" in problem.cause) == ("loss-not-finite", True), problem
+    assert f"--set {key}=" in problem.hint
 
 
 def test_no_room_for_a_checkpoint_keeps_the_last_one(

@@ -8,8 +8,7 @@ from pathlib import Path
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.checks.parts import check_other_vae, check_parts
 from dreamboot_trainer.checks.pickles import check_pickle
-from dreamboot_trainer.convert.detect import transformer_of
-from dreamboot_trainer.convert.faults import only_a_folder
+from dreamboot_trainer.convert.detect import family_of_names
 from dreamboot_trainer.families import Component, Family, family_of
 from dreamboot_trainer.model_folder import SINGLE_FILES, ModelFolder, read_folder, tensor_shapes, weight_files
 from dreamboot_trainer.problems import Problem, TrainerError, mismatch
@@ -73,8 +72,11 @@ def _single_file(path: Path) -> Checked:
         return Checked(problems=(problem,))
     if path.suffix == ".ckpt":
         return check_pickle(path)
-    title = transformer_of(tensor_shapes(path))
-    return Checked(problems=only_a_folder(path, title).problems) if title else Checked()
+    try:
+        family_of_names(path, tensor_shapes(path))
+    except TrainerError as error:
+        return Checked(problems=error.problems)
+    return Checked()
 
 
 def _component(folder: ModelFolder, component: Component) -> list[Problem]:

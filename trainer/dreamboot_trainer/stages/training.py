@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -154,7 +155,9 @@ def _facts(context: Context, prepared: Prepared, items: Sequence[Item]) -> dict[
 
 def _resume(context: Context, state: checkpoint.State) -> int:
     """The number of steps already done, after loading them into `state`."""
-    if context.config.checkpoint.resume == "never":
+    # A process that takes the place of one that died goes on with what was begun anew.
+    restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    if context.config.checkpoint.resume == "never" and not restarted:
         start_over(context)
         return 0
     saved = checkpoint.complete(context.run / "checkpoints")
