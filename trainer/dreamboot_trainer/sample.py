@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from dreamboot_trainer.problems import TrainerError, mismatch
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_ASKED = "dreamboot"
+"""Key in a grid's file for what it was drawn from."""
 _GAP = 4
 _LINE = 18
 """Pixels between pictures, and of a line of text."""
@@ -40,7 +43,10 @@ def make_grid(
     )
     negative = repeat(pipeline.embed([sampling.negative_prompt]), count)
     rows = [pipeline.generate(request, repeat(pipeline.embed([prompt]), count), negative) for prompt in prompts]
-    return draw_grid(rows, prompts, title)
+    grid = draw_grid(rows, prompts, title)
+    asked = [list(prompts), sampling.negative_prompt, request.seeds, side, request.guidance, request.steps]
+    grid.info[_ASKED] = json.dumps(asked)
+    return grid
 
 
 def draw_grid(rows: Sequence[Sequence[Image]], labels: Sequence[str], title: str) -> Image:
@@ -86,7 +92,21 @@ def _opened(path: Path) -> Image:
     return picture
 
 
+def alike(one: Path, other: Path) -> bool:
+    """Whether both grids are there, and of the same prompts and seeds: only then can they be compared."""
+    if not (one.is_file() and other.is_file()):
+        return False
+    with _opened(one) as first, _opened(other) as second:
+        told = first.info.get(_ASKED)
+        return told is None or bool(told == second.info.get(_ASKED))  # grids of earlier versions do not tell
+
+
 def write_png(image: Image, path: Path) -> None:
-    """The picture at `path`, whole or not at all."""
+    """The picture at `path`, whole or not at all, with what it was drawn from."""
+    from PIL.PngImagePlugin import PngInfo
+
+    told = PngInfo()
+    if _ASKED in image.info:
+        told.add_text(_ASKED, image.info[_ASKED])
     with replacing(path) as partial:
-        image.save(partial, format="PNG")
+        image.save(partial, format="PNG", pnginfo=told)

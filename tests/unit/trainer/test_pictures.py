@@ -52,6 +52,16 @@ def test_a_run_lays_its_first_and_last_grid_side_by_side(tiny: Path, photos: Pat
     assert first.tobytes() != last.tobytes()
 
 
+def test_grids_of_other_prompts_are_not_compared(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    """Prompts may change when a run goes on; what an earlier call showed is then no picture of this one."""
+    run = tmp_path / "run"
+    settings = {"num_validation_images": 1, "with_prior_preservation": False, "validation_steps": 0}
+    train(configure(tiny, photos, max_train_steps=1, validation_prompts="a dog", **settings), run)
+    assert (run / "samples" / "before_after.png").is_file()
+    train(configure(tiny, photos, max_train_steps=2, validation_prompts="a cat", **settings), run)
+    assert not (run / "samples" / "before_after.png").exists()
+
+
 def test_samples_of_every_step_have_the_prompts_and_seeds_of_the_settings(
     tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

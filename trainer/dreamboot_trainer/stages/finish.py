@@ -20,8 +20,12 @@ def save(context: Context, prepared: Prepared, average: Average | None) -> None:
     context.events.started("save", "The model is written")
     if context.main:
         before, after = grid_path(run, 0), grid_path(run, config.training.max_train_steps)
-        if before.is_file() and after.is_file():
-            sample.beside(before, after, run / "samples" / "before_after.png")
+        both = run / "samples" / "before_after.png"
+        if sample.alike(before, after):
+            sample.beside(before, after, both)
+        else:
+            # The wishes changed on the way: an older call's picture would show something else.
+            both.unlink(missing_ok=True)
         records = read_training(run / EVENTS)
         plots.draw_loss(records, run / "plots" / "loss.png")
         plots.draw_rate(records, run / "plots" / "learning_rate.png")
