@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
 from io import TextIOWrapper
@@ -94,7 +95,9 @@ def _config_arguments(parser: argparse.ArgumentParser) -> None:
     from dreamboot_trainer.recipes import recipes
 
     parser.add_argument("--config", type=Path, help="config.toml of the run")
-    parser.add_argument("--recipe", default="", choices=tuple(recipes()), help="start from the settings of a recipe")
+    parser.add_argument(
+        "--recipe", default="", choices=tuple(recipes()), help="the settings of a recipe, over the file's"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="change one key"
     )
@@ -161,6 +164,7 @@ def read_config(options: argparse.Namespace) -> tuple[Config, Path]:
 
 def _train(options: argparse.Namespace) -> int:
     from dreamboot_trainer.check import check
+    from dreamboot_trainer.events import failed_since
 
     config, run = read_config(options)
     if _told_before(run):
@@ -178,7 +182,14 @@ def _train(options: argparse.Namespace) -> int:
     say = _while_heard(print)
     for note in report.notes:
         say(note)
-    train(config, run, (listener,))
+    begun = time.time()
+    try:
+        train(config, run, (listener,))
+    except TrainerError as error:
+        # What is wrong before the run's events are open: precision, trackers, another launcher's wishes.
+        if not failed_since(run / "events.jsonl", begun):
+            _log_problems(run, error.problems)
+        raise
     part()
     return DONE
 
@@ -229,7 +240,8 @@ def _fetch(options: argparse.Namespace) -> int:
     from dreamboot_trainer.data.concepts import model_path
 
     config, run = read_config(options)
-    _ensure_model(config, run if options.config else None, (lambda _: None) if options.json else _print_event)
+    named = options.config or config.output.output_dir
+    _ensure_model(config, run if named else None, (lambda _: None) if options.json else _print_event)
     folder = model_path(config)
     print(json.dumps({"schema": 1, "path": str(folder)}) if options.json else f"Here: {folder}")
     return DONE
@@ -272,10 +284,10 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _resolve(options: argparse.Namespace) -> int:
-    from dreamboot_trainer.config_read import dump
+    from dreamboot_trainer.config_read import absolute, dump
 
     config, _ = read_config(options)
-    print(dump(config), end="")
+    print(dump(absolute(config, Path.cwd())), end="")
     return DONE
 
 

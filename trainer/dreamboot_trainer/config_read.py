@@ -53,15 +53,15 @@ NEEDLESS: Mapping[str, str] = {
 def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> Config:
     """The Config from a file (or all defaults) and `key=value` texts; TrainerError lists every fault found.
 
-    A recipe's settings come first: the file's and the texts' win over them. Relative paths in a file are relative to
-    the file's folder; those in overrides to the working directory.
+    A recipe's settings win over the file's, which may hold every key, and the texts' win over both. Relative paths in a
+    file are relative to the file's folder; those in overrides to the working directory.
     """
     faults: list[Problem] = []
     table = _load(path) if path else {}
     if path:
         _anchor(table, path.resolve().parent)
     if recipe:
-        _under(table, _load(_recipe(recipe)))
+        _over(table, _load(_recipe(recipe)))
     for text in overrides:
         _override(table, text, faults)
     config = build(table, faults)
@@ -202,13 +202,12 @@ def _recipe(name: str) -> Path:
     return known[name]
 
 
-def _under(table: dict[str, Any], recipe: Mapping[str, Any]) -> None:
-    """Add what the recipe says and the table does not."""
+def _over(table: dict[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Put what the recipe says in place of what the table does."""
     for section, content in recipe.items():
         own = table.setdefault(section, {})
         if isinstance(own, dict):
-            for name, value in content.items():
-                own.setdefault(name, value)
+            own.update(content)
 
 
 _PATHS = ("instance_data_dir", "class_data_dir", "concepts_list", "output_dir")

@@ -8,6 +8,7 @@ import json
 import platform
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,13 @@ def write_report(config: Config, run: Path, records: Sequence[Mapping[str, Any]]
 
 
 def write_resolved(config: Config, run: Path) -> None:
-    """Keep what the run was really called with: a flag may have won over config.toml, or there is none."""
+    """Keep what the run was really called with: a flag may have won over config.toml, or there is none.
+
+    To begin anew is a wish of one call, and not of those that go on from this file.
+    """
     from dreamboot_trainer.config_read import absolute, dump
+
+    config = replace(config, checkpoint=replace(config.checkpoint, resume="auto"))
 
     with replacing(run / RESOLVED) as partial:
         partial.write_text(dump(absolute(config, Path.cwd())), encoding="utf-8")

@@ -13,42 +13,26 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import plan_of
+from dreamboot.app.run_config import Call, Run, begun, call_of
+from dreamboot.app.trainer_answers import CHECK_SECONDS, ask, problem_in
 from dreamboot.building import generations
 from dreamboot.building.layout import Layout
 from dreamboot.launching import trainer
 from dreamboot.launching.follow import UNEXPLAINED, follow
 from dreamboot.launching.several import Launch, elastic_command, elastic_variables, require_gpus, require_sound
 from dreamboot.launching.workers import KILLED, LOST
-from dreamboot.model import DreambootError, Environment, Event, EventKind, Plan, Problem, Report
-from dreamboot.values import parse_toml, value
+from dreamboot.model import DreambootError, Event, EventKind, Plan, Problem, Report
 
-# The check decodes every photo: thousands of large ones on a slow disk take minutes.
-CHECK_SECONDS = 900.0
-# What is meant for one call, and must not stand in the file that later calls go on with.
-ONCE = ("resume", "checkpoint.resume")
 # The trainer's word for a model that is named as on the hub and is not in the local cache.
 NOT_LOCAL = "model-not-local"
-
-
-@value
-class Run:
-    """One training run: its folder, the environment that runs it, and settings that are written into its file."""
-
-    folder: Path
-    environment: Environment
-    plan: Plan
-    settings: Tuple[str, ...] = ()
-    launch: Launch = Launch()
-
-    @property
-    def config(self) -> Path:
-        """The run's configuration file; further hosts, which share the folder, write one each."""
-        return self.folder / (f"config.host-{self.launch.host_rank}.toml" if self.launch.host_rank else "config.toml")
-
-    @property
-    def log(self) -> Path:
-        """What the trainer prints on this host."""
-        return self.folder / (f"trainer.host-{self.launch.host_rank}.log" if self.launch.host_rank else "trainer.log")
+# Names of results, in the order in which a person wants them.
+RESULTS = {
+    "before_after": "Before and after",
+    "report": "Report",
+    "model": "Model folder",
+    "checkpoint": "For web UIs",
+    "loss_plot": "Loss",
+}
 
 
 def train(
@@ -62,64 +46,83 @@ def train(
 ) -> Iterator[Union[Event, Report]]:
     """The use case behind `dreamboot train`. `settings` are `key=value` texts over the file's."""
     require_sound(launch)
+    settings, (recipe, told) = _taken_out(settings, "recipe", "output_dir")
+    config = _file_of(context, config)
     layout = Layout(home=context.home)
     built = generations.require(context.host, layout, environment)
-    if config is not None and not context.host.exists(config):
-        raise DreambootError(
-            Problem(
-                id="config-missing",
-                what=f"There is no configuration file {config}.",
-                cause="The path is wrong, or the file was moved.",
-                hint="dreamboot train --help   (every setting is also a flag)",
-            )
-        )
-    folder = output or (config.parent if config else layout.runs / "train")
+    folder = output or (Path(told) if told else config.parent if config else layout.runs / "train")
     run = Run(
-        folder=folder.absolute(), environment=built, plan=plan_of(context, built), settings=tuple(settings),
+        folder=folder.absolute(), environment=built, plan=plan_of(context, built), settings=settings, recipe=recipe,
         launch=launch,
     )  # fmt: skip
     if context.dry_run:
-        command = _command(run, launch.with_processes(0, run.plan.accelerate))
+        variables = trainer.trainer_environment(context.host, trainer.trainer_source().parent, run.plan)
+        command = _command(run, call_of(context, run, variables, config))
         yield Report(command="train", data={"schema": 1, "command": command}, messages=(" ".join(command),))
         return
     yield from run_training(context, run, base=config)
     yield finished_report("train", run)
 
 
+def _file_of(context: Context, named: Optional[Path]) -> Optional[Path]:
+    """The configuration file that is meant: a run's folder stands for the one in it."""
+    if named is None:
+        return None
+    inside = named / "config.toml"
+    file = inside if context.host.is_dir(named) and context.host.exists(inside) else named
+    if context.host.exists(file) and not context.host.is_dir(file):
+        return file
+    raise DreambootError(
+        Problem(
+            id="config-missing",
+            what=f"There is no configuration file {named}.",
+            cause=f"Expected {inside}." if context.host.is_dir(named) else "The path is wrong, or the file was moved.",
+            hint="dreamboot train --help   (every setting is also a flag)",
+        )
+    )
+
+
+def _taken_out(settings: Sequence[str], *names: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """The settings without those of these names, and the last value of each name ("" where it is not told)."""
+    pairs = [(setting.partition("=")[0].rpartition(".")[2].strip(), setting) for setting in settings]
+    found = {name: setting.partition("=")[2] for name, setting in pairs if name in names}
+    return tuple(text for name, text in pairs if name not in names), tuple(found.get(name, "") for name in names)
+
+
 def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Iterator[Event]:
-    """Write the configuration, check it and everything that it names, train. Raises `DreambootError`."""
+    """Check the configuration and everything that it names, then train. Raises `DreambootError`.
+
+    Nothing of the run is changed before the check has passed.
+    """
     place = trainer.place_trainer(context.host, Layout(home=context.home))
     variables = trainer.trainer_environment(context.host, place, run.plan)
+    call = call_of(context, run, variables, base)
     context.host.make_dir(run.folder)
     # The first host's dreamboot holds the folder for all of them.
     with nullcontext() if run.launch.host_rank else _only_run(run.folder):
         yield Event(kind=EventKind.STARTED, stage="check", message="photos, model, settings and free space")
-        launch = _write_config(context, run, variables, base)
-        require_gpus(launch, _device(context, run), len(run.plan.gpus))
-        yield from _check(context, run, variables)
+        launch = call.launch
+        require_gpus(launch, call.device or run.plan.device, len(run.plan.gpus))
+        yield from _check(context, run, variables, call)
         yield Event(kind=EventKind.FINISHED, stage="check")
+        call = begun(context, run, call)
         if launch.elastic:
             variables.update(elastic_variables(launch, run.plan.accelerate))
             # What a process tells as a Problem after this moment is no reason to start it anew.
             variables["DREAMBOOT_LAUNCHED"] = f"{time.time():.3f}"
         try:
-            yield from _follow(context, run, _command(run, launch), variables)
+            yield from _follow(context, run, _command(run, call), variables)
         except DreambootError as error:
             if error.problem.id not in (KILLED, LOST):
                 raise
-            raise DreambootError(replace(error.problem, hint=_again(run))) from error
+            raise DreambootError(replace(error.problem, hint=_again(context, run))) from error
 
 
-def _device(context: Context, run: Run) -> str:
-    """Where it computes: as the run's configuration says, else as the plan does."""
-    told = parse_toml(context.host.read_text(run.config) or "").get("training", {}).get("device", "auto")
-    return run.plan.device if told in ("", "auto") else str(told)
-
-
-def _again(run: Run) -> str:
+def _again(context: Context, run: Run) -> str:
     """The command that goes on with a run whose process was killed or lost the others, on this host."""
     asked = run.launch
-    words = ["dreamboot", "train", "--config", shlex.quote(str(run.config))]
+    file = run.resolved if (run.settings or run.recipe) and context.host.exists(run.resolved) else run.config
+    words = ["dreamboot", "train", "--config", shlex.quote(str(file))]
     words += ["--env", run.environment.name] if run.environment.name != "default" else []
     words += ["--processes", str(asked.processes)] if asked.processes else []
     if asked.hosts > 1:
@@ -128,46 +131,28 @@ def _again(run: Run) -> str:
     return f"{' '.join(words)}   (goes on there; with --restarts 3 it does so by itself)"
 
 
-def _command(run: Run, launch: Launch) -> List[str]:
-    arguments = ["train", "--config", str(run.config)]
-    for setting in run.settings:
-        arguments += ["--set", setting] if _is_once(setting) else []
-    if launch.elastic:
-        return elastic_command(run.environment, launch, arguments)
+def _command(run: Run, call: Call) -> List[str]:
+    arguments = ["train", *call.words]
+    if call.launch.elastic:
+        return elastic_command(run.environment, call.launch, arguments)
     return trainer.launch_command(run.environment, arguments)
 
 
-def _is_once(setting: str) -> bool:
-    return setting.partition("=")[0].strip() in ONCE
-
-
-def _write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> Launch:
-    """The run's configuration, with the number of processes in it: the trainer stops where another one takes part."""
-    asked = run.launch
-    known = (f"num_processes={asked.total}",) if asked.processes else ()
-    write_config(context, replace(run, settings=(*run.settings, *known)), variables, base)
-    content = parse_toml(context.host.read_text(run.config) or "")
-    configured = int(content.get("training", {}).get("num_processes", 0))
-    launch = asked.with_processes(configured, run.plan.accelerate)
-    if launch.total != configured and launch.elastic:
-        settings = (*run.settings, f"num_processes={launch.total}")
-        write_config(context, replace(run, settings=settings), variables, base)
-    return launch
-
-
-def _check(context: Context, run: Run, variables: Dict[str, str]) -> Iterator[Event]:
-    """The trainer's own check. When all that is wrong is a hub's model that is not here yet, that is downloaded."""
-    check = ["check", "--config", str(run.config), "--json"]
+def _check(context: Context, run: Run, variables: Dict[str, str], call: Call) -> Iterator[Event]:
+    """The trainer's own check, and its advice. When all that is wrong is a hub's model that is not here yet, that is
+    downloaded.
+    """
+    check = ["check", *call.words, "--json"]
     try:
-        _ask(context, run, variables, check)
+        answer = ask(context, run.environment, variables, check)
     except DreambootError as error:
         if error.problem.id != NOT_LOCAL or context.offline:
             raise
-    else:
-        return
-    fetch = ["fetch", "--config", str(run.config), "--json"]
-    yield from _follow(context, run, trainer.direct_command(run.environment, fetch), variables)
-    _ask(context, run, variables, check)
+        fetch = ["fetch", *call.words, "--json"]
+        yield from _follow(context, run, trainer.direct_command(run.environment, fetch), variables)
+        answer = ask(context, run.environment, variables, check)
+    for note in json.loads(answer)["notes"]:
+        yield Event(kind=EventKind.LINE, stage="check", message=f"note: {note}", data={"important": True})
 
 
 def _follow(context: Context, run: Run, command: Sequence[str], variables: Dict[str, str]) -> Iterator[Event]:
@@ -212,69 +197,26 @@ def require_settings(context: Context, plan: Plan, settings: Sequence[str]) -> N
     for setting in settings:
         command += ["--set", setting]
     done = context.host.run(command, env=variables, timeout=CHECK_SECONDS)
-    problem = None if done.ok else _problem_in(done.stdout)
+    problem = None if done.ok else problem_in(done.stdout)
     if problem is not None:
         raise DreambootError(problem)
 
 
-def write_config(context: Context, run: Run, variables: Dict[str, str], base: Optional[Path]) -> None:
-    """The whole, resolved configuration, made by the trainer's own schema. An unchanged file stays as it is."""
-    arguments = ["resolve", "--json"]
-    if base is not None:
-        arguments += ["--config", str(base.absolute())]
-    for setting in run.settings:
-        arguments += [] if _is_once(setting) else ["--set", setting]
-    text = _ask(context, run, variables, arguments)
-    if text != context.host.read_text(run.config):
-        context.host.write_text(run.config, text)
-
-
-def _ask(context: Context, run: Run, variables: Dict[str, str], arguments: List[str]) -> str:
-    """What a short trainer command prints; its Problem becomes ours."""
-    done = context.host.run(trainer.direct_command(run.environment, arguments), env=variables, timeout=CHECK_SECONDS)
-    if done.ok:
-        return done.stdout
-    problem = _problem_in(done.stdout)
-    if problem is None:
-        said = " ".join((done.stderr or done.stdout).split()[-80:])
-        problem = Problem(
-            id="trainer-check-failed",
-            what="The trainer could not check this run.",
-            cause=f"It ended with code {done.returncode}: {said}",
-            hint="dreamboot doctor",
-        )
-    raise DreambootError(problem)
-
-
-def _problem_in(text: str) -> Optional[Problem]:
-    """The first Problem of a `--json` answer; the others are told with it."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return None
-    problems = data.get("problems") or ([data["problem"]] if data.get("problem") else [])
-    if not problems:
-        return None
-    first = {key: str(problems[0].get(key, "")) for key in ("id", "what", "cause", "hint", "link")}
-    if len(problems) > 1:
-        first["cause"] += (
-            f" (and {len(problems) - 1} more: " + "; ".join(str(p.get("what")) for p in problems[1:4]) + ")"
-        )
-    return Problem(**first)
-
-
 def finished_report(command: str, run: Run) -> Report:
-    """Where everything is."""
+    """Where everything is, and what to do next."""
     folder = run.folder
     results = {
         "model": str(folder / "model"),
         "checkpoint": str(folder / "model.safetensors"),
         "before_after": str(folder / "samples" / "before_after.png"),
+        "report": str(folder / "report.html"),
         "loss_plot": str(folder / "plots" / "loss.png"),
         "config": str(run.config),
     }
     present = {name: path for name, path in results.items() if Path(path).exists()}
-    return Report(command=command, data={"schema": 1, "run": str(folder), **present}, messages=tuple(present.values()))
+    lines = [f"{f'{text}:':<18}{present[name]}" for name, text in RESULTS.items() if name in present]
+    lines.append(f'{"More pictures:":<18}dreamboot sample {shlex.quote(str(folder))} --prompt "..."')
+    return Report(command=command, data={"schema": 1, "run": str(folder), **present}, messages=tuple(lines))
 
 
 class _only_run:  # noqa: N801 - reads as the phrase it is

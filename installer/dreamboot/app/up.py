@@ -15,7 +15,8 @@ from dreamboot.app.context import Context
 from dreamboot.app.environment import order_for
 from dreamboot.app.expectation import peak_memory, steps_for, training_time
 from dreamboot.app.next_source import from_next_source
-from dreamboot.app.train import Run, finished_report, require_settings, run_training
+from dreamboot.app.run_config import Run
+from dreamboot.app.train import finished_report, require_settings, run_training
 from dreamboot.building import generations
 from dreamboot.building.build import build as run_build
 from dreamboot.building.layout import Layout

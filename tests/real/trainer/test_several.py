@@ -121,7 +121,8 @@ def when(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
 def test_two_processes_really_run(whole: Path) -> None:
     records = read_events(whole / "events.jsonl")
     assert [r["data"]["world_size"] for r in records if r["event"] == "started" and r["stage"] == "train"] == [2]
-    assert "num_processes = 2" in (whole / "config.toml").read_text()
+    assert "num_processes = 2" in (whole / "resolved.toml").read_text()
+    assert "num_processes = 0" in (whole / "config.toml").read_text()  # what a call adds stays out of the run's file
     assert [record["done"] for record in steps(whole)] == list(range(1, STEPS + 1))
 
 
@@ -164,7 +165,12 @@ def test_a_killed_process_ends_the_run_with_its_rank_and_the_command_that_goes_o
     assert f"rank {rank} was killed (signal 9)" in told
     assert "train --config" in told
     again = subprocess.run(
-        call(inputs, run), capture_output=True, text=True, env=variables(), timeout=LIMIT, check=False
+        call(inputs, run, "--processes", "2"),
+        capture_output=True,
+        text=True,
+        env=variables(),
+        timeout=LIMIT,
+        check=False,
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert losses(run) == losses(whole)
@@ -233,7 +239,12 @@ def test_ctrl_c_saves_once_and_ends(inputs: Path, whole: Path, tmp_path: Path, m
     saved = [path.name for path in (run / "checkpoints").iterdir()]
     assert saved == [f"step-{len(steps(run)):06d}"]
     again = subprocess.run(
-        call(inputs, run), capture_output=True, text=True, env=variables(), timeout=LIMIT, check=False
+        call(inputs, run, "--processes", "2"),
+        capture_output=True,
+        text=True,
+        env=variables(),
+        timeout=LIMIT,
+        check=False,
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert losses(run) == losses(whole)

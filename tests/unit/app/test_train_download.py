@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("torch")
 
 from dreamboot.app.context import Context
-from dreamboot.app.train import Run, run_training
+from dreamboot.app.run_config import Run
+from dreamboot.app.train import run_training
 from dreamboot.host import current
 from dreamboot.model import DreambootError, Environment, Plan, SourceKind, TorchBuild
 from support.fake_hub import Hub

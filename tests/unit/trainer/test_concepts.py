@@ -81,15 +81,15 @@ def test_class_images_beyond_the_number_are_left_alone(tiny: Path, photos: Path,
     nothing: Any = None
     config = configure(tiny, photos, class_data_dir=write_photos(tmp_path / "many", count=5), num_class_images=4)
     context = Context(config, tmp_path, nothing, nothing, nothing, nothing)
-    assert len(class_items(context, subjects(config, tmp_path))) == 4
+    assert len(class_items(context, subjects(config, tmp_path), "digest of the model")) == 4
 
 
 def test_a_photos_digest_goes_by_content_name_and_prompt(tmp_path: Path) -> None:
     """Also of one that is as long as it was."""
-    from dreamboot_trainer.data.items import Item, fingerprint
+    from dreamboot_trainer.data.items import Item, fingerprints
 
     seen = set()
     for name, content, prompt in (("a", b"xy", "p"), ("a", b"xz", "p"), ("b", b"xy", "p"), ("a", b"xy", "q")):
         (tmp_path / name).write_bytes(content)
-        seen.add(fingerprint([Item(path=tmp_path / name, prompt=prompt)]))
+        seen.add(json.dumps(fingerprints([Item(path=tmp_path / name, prompt=prompt)])))
     assert len(seen) == 4

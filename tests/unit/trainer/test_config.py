@@ -149,11 +149,12 @@ def test_every_recipe_is_tested() -> None:
     assert list(recipes()) == ["face", "flux", "object", "paper", "sd3", "small-card", "style"] == sorted(PUBLISHED)
 
 
-def test_the_file_wins_over_the_recipe_and_the_flag_over_both(tmp_path: Path) -> None:
+def test_the_recipe_wins_over_the_file_and_the_flag_over_both(tmp_path: Path) -> None:
+    """A run's own file holds every key: a recipe that is asked for would say nothing under it."""
     path = tmp_path / "config.toml"
-    path.write_text("[training]\nmax_train_steps = 5\n", encoding="utf-8")
+    path.write_text("[training]\nmax_train_steps = 5\nseed = 7\n", encoding="utf-8")
     config = read(path, ["train_batch_size=3"], "face")
-    assert (config.training.max_train_steps, config.training.train_batch_size) == (5, 3)
+    assert (config.training.max_train_steps, config.training.seed, config.training.train_batch_size) == (1200, 7, 3)
     assert config.optimizer.learning_rate == 1e-6
     with pytest.raises(TrainerError):
         read(None, recipe="cake")

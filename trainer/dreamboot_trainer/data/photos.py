@@ -154,7 +154,7 @@ def _to_rgb(image: Image) -> Image:
         return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
     if image.mode == "F":
         # Floating point has no range of its own: 0 to 1, 0 to 255 or 0 to 65535, by its largest value.
-        _, most = image.getextrema()
+        most = max(image.getdata())
         factor = 255 if most <= 1 else 1 if most <= 255 else 1 / 256
         return image.point(lambda value: value * factor).convert("L").convert("RGB")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:

@@ -78,4 +78,6 @@ def device_of(settings: Tuple[str, ...]) -> str:
 
 def render(report: Report) -> str:
     """Where the results are."""
-    return "\n".join(report.messages)
+    from dreamboot.terminal.draw import as_typed
+
+    return "\n".join(as_typed(line) for line in report.messages)

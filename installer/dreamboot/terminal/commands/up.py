@@ -53,11 +53,6 @@ def render(report: Report) -> str:
     data = report.data
     if "run" not in data:
         return "\n".join(report.messages)
-    names = {
-        "before_after": "Before and after",
-        "model": "Model folder",
-        "checkpoint": "For web UIs",
-        "loss_plot": "Loss",
-    }
-    lines = [f"{text + ':':<18}{data[key]}" for key, text in names.items() if key in data]
-    return "\n".join(("Done.", *lines, report.messages[-1]))
+    from dreamboot.terminal.draw import as_typed
+
+    return "\n".join(("Done.", *(as_typed(line) for line in report.messages)))
