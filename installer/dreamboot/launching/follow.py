@@ -114,6 +114,10 @@ def parse_event(line: str) -> Optional[Event]:
     message = str(record.get("message", ""))
     if kind is EventKind.PROGRESS and "loss" in data:
         message = f"training, loss {data['loss']:.4f}"
+    if kind is EventKind.PROGRESS and record.get("stage") == "sample":
+        # Counted in steps of the training: as a bar of its own it would stand still most of the time.
+        told = {**data, "important": True}
+        return Event(kind=EventKind.LINE, stage="sample", message=f"samples: {data.get('path', '')}", data=told)
     return Event(
         kind=kind, stage=str(record.get("stage", "")), message=message, done=record.get("done"),
         total=record.get("total"), unit=str(record.get("unit", "")), data=data, problem=_problem(data.get("problem")),

@@ -142,3 +142,10 @@ open({str(saved)!r}, "w").close()
     following.close()
     assert saved.exists()
     assert child.poll() == 0
+
+
+def test_samples_are_a_line_and_no_bar():
+    """They are counted in steps of the training: a bar of them would stand still beside that of the steps."""
+    line = '{"event": "progress", "stage": "sample", "done": 4, "total": 60, "data": {"path": "a.png"}}'
+    event = parse_event(line)
+    assert (event.kind, event.message, event.data["important"]) == (EventKind.LINE, "samples: a.png", True)
