@@ -241,4 +241,4 @@ def test_killed_and_started_again_it_makes_the_losses_of_the_undisturbed_run(run
     assert again.returncode == 0, again.stdout + again.stderr + (run / "trainer.log").read_text()
     told = {(e["done"], e["data"]["loss"]) for e in events(run) if (e["event"], e["stage"]) == PROGRESS}
     assert told == set(losses(events(runs.two / "whole")).items())
-    assert 'sharding = "full"' in (run / "config.toml").read_text()
+    assert 'sharding = "full"' in (run / "resolved.toml").read_text()
