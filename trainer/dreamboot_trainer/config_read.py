@@ -14,6 +14,7 @@ from typing import Any
 
 from dreamboot_trainer.config import SCHEMA, SECTIONS, Concept, Config, Key, keys, keys_of
 from dreamboot_trainer.problems import Problem, TrainerError
+from dreamboot_trainer.rates import with_rate
 from dreamboot_trainer.recipes import recipes
 from dreamboot_trainer.texts import unusable
 
@@ -53,6 +54,7 @@ NEEDLESS: Mapping[str, str] = {
 def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> Config:
     """The Config from a file (or all defaults) and `key=value` texts; TrainerError lists every fault found.
 
+    The learning rate is the number that is used, also where none was given, so that every record of the run holds it.
     A recipe's settings come first: the file's and the texts' win over them. Relative paths in a file are relative to
     the file's folder; those in overrides to the working directory.
     """
@@ -67,7 +69,7 @@ def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> 
     config = build(table, faults)
     if faults:
         raise TrainerError(*faults)
-    return config
+    return with_rate(config)
 
 
 def build(table: Mapping[str, Any], faults: list[Problem]) -> Config:
