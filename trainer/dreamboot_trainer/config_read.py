@@ -178,7 +178,7 @@ def _load(path: Path) -> dict[str, Any]:
                 id="config-unreadable",
                 what=f"The configuration {path} cannot be read.",
                 cause=f"Expected a TOML file; found: {error.strerror or error}.",
-                hint=f"python -m dreamboot_trainer resolve > {path}",
+                hint="dreamboot train --help   (every setting is also a flag)",
             )
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -325,7 +325,7 @@ def _unknown(name: str, known: list[str], kind: str) -> Problem:
         place = f" in section [{home[near[0]]}]" if near[0] in home else ""
         hint = f"Write {near[0]}{place} instead."
     else:
-        hint = "python -m dreamboot_trainer schema"
+        hint = "dreamboot train --help"
     return Problem(
         id="config-unknown-key",
         what=f"The configuration has an unknown {kind}: {name}.",
@@ -348,5 +348,5 @@ def _schema_fault(found: object) -> Problem:
         id="config-schema",
         what="The configuration was written for another version of dreamboot.",
         cause=f"Expected schema = {SCHEMA}; found {found!r}.",
-        hint="python -m dreamboot_trainer resolve > new.toml, then copy your values into it",
+        hint=f"Write schema = {SCHEMA} in it; then the same command names every key that is another one now.",
     )

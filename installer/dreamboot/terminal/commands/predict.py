@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Iterator, List, Union
 
 from dreamboot.app.context import Context
 from dreamboot.model import Event, Report
-from dreamboot.terminal.options import add_environment, settings_from
+from dreamboot.terminal.options import add_environment, config_file, settings_from
 
 HELP = "how much video memory a training run would take, and what makes it fit"
 TAKES_UNKNOWN_OPTIONS = True
@@ -18,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options; others are settings of the trainer."""
     add_environment(parser)
     parser.add_argument("--family", choices=("sd1", "sd2", "sdxl", "sd3", "flux"), help="a published model")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a run's config.toml")
+    parser.add_argument("--config", type=config_file, metavar="FILE", help="a config.toml, or a run folder")
     parser.add_argument(
         "--vram", metavar="SIZE",
         help="free video memory (12GB, 12GiB, 12000MiB; a number alone is MiB): name the cheapest settings that fit",
