@@ -105,6 +105,7 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
         ("resolution", "key=value"),
         ("learning_rate=inf", "finite"),
         ("adam_beta1=nan", "finite"),
+        ("qqqq=1", "dreamboot train --help"),
     ],
 )
 def test_a_wrong_override_is_explained(override: str, expected: str) -> None:
