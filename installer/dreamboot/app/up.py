@@ -164,7 +164,8 @@ def run_settings(subject: Subject, plan: Plan, photos: int = 0, *, method: str =
     if subject.on_miniature:
         # The miniature wants its own sizes and rates, whatever it is taught.
         chosen.update(demo_recipe())
-        if method == "lora" or "method=lora" in subject.settings:
+        told = [text.partition("=")[2] for text in subject.settings if text.startswith(("method=", "training.method="))]
+        if (told or [method])[-1] == "lora":
             chosen.update(method="lora", learning_rate=DEMO_LORA_RATE)
     if not subject.is_demo:
         noun = subject.class_noun

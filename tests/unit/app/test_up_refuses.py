@@ -83,6 +83,13 @@ def test_a_lora_of_the_built_in_model_is_one_where_it_is_asked_for(tmp_path, ask
     assert (chosen["method"], chosen["learning_rate"]) == ("lora", "0.001")
 
 
+def test_the_last_word_on_the_method_decides_its_rate():
+    plan = Plan(python="3.11", torch=TORCH, preset=Preset(method="lora", settings={}))
+    settings = run_settings(Subject(settings=("method=full",)), plan, method="lora")
+    chosen = dict(text.partition("=")[::2] for text in settings)
+    assert (chosen["method"], chosen["learning_rate"]) == ("full", "0.0002")
+
+
 def test_what_is_to_be_pasted_is_quoted(context, tmp_path):
     (tmp_path / "my photos").mkdir()
     (tmp_path / "my photos" / "a.jpg").touch()
