@@ -32,6 +32,6 @@ def base_folder(config: Config, run: Path) -> ModelFolder:
             f"{path} is one file, and pictures are drawn from a folder.",
             f"the folder {run / CONVERTED}, which training makes of it",
             "none",
-            f"python -m dreamboot_trainer convert {path} FOLDER, then --pretrained_model_name_or_path FOLDER",
+            f"dreamboot convert {path} FOLDER, then --pretrained_model_name_or_path FOLDER",
         )
     )

@@ -94,7 +94,7 @@ def _config_arguments(parser: argparse.ArgumentParser) -> None:
     from dreamboot_trainer.config import keys
     from dreamboot_trainer.recipes import recipes
 
-    parser.add_argument("--config", type=Path, help="config.toml of the run")
+    parser.add_argument("--config", type=_config_file, help="config.toml of the run, or the run's folder")
     parser.add_argument(
         "--recipe", default="", choices=tuple(recipes()), help="the settings of a recipe, over the file's"
     )
@@ -105,6 +105,12 @@ def _config_arguments(parser: argparse.ArgumentParser) -> None:
     for key in keys():
         if key.name != "concepts":
             flags.add_argument(f"--{key.name}", metavar="VALUE", default=None, help=key.help.replace("%", "%%"))
+
+
+def _config_file(text: str) -> Path:
+    """The file that is meant where a run's folder is named."""
+    path = Path(text)
+    return path / "config.toml" if (path / "config.toml").is_file() else path
 
 
 def _sample_arguments(parser: argparse.ArgumentParser) -> None:
@@ -322,6 +328,7 @@ def _sample(options: argparse.Namespace) -> int:
 def _pick(options: argparse.Namespace) -> int:
     from dreamboot_trainer.events import EventLog, read_training
     from dreamboot_trainer.fidelity import pick
+    from dreamboot_trainer.fidelity.table import lines
     from dreamboot_trainer.report import write_report
 
     config, run = read_config(options)
@@ -329,10 +336,8 @@ def _pick(options: argparse.Namespace) -> int:
     events = EventLog(None, _on_stderr(as_json=options.json))
     picked = pick.pick(config, run, encoders, options.pictures, lambda text: events.line("pick", text, important=True))
     write_report(config, run, read_training(run / "events.jsonl"))
-    if options.json:
-        print(json.dumps(pick.as_json(picked)))
-    else:
-        print("\n".join((*pick.table(picked), f"Best: step {picked.best}, {picked.paths[picked.best]}")))
+    told = lines(picked, run)
+    print(json.dumps({**pick.as_json(picked), "lines": told}) if options.json else "\n".join(told))
     return DONE
 
 

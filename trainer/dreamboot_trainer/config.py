@@ -197,7 +197,11 @@ class Optimizer:
         "How adamw and sgd go over the weights; auto is fused where the device has it.",
         choices=("auto", "fused", "foreach", "loop"),
     )
-    learning_rate: float = option(5e-6, "Learning rate after warm-up.", above=0)
+    learning_rate: float = option(
+        0.0,
+        "Learning rate after warm-up; 0 means by method: 5e-6 for all weights, 1e-4 for an adapter, 1 for Prodigy.",
+        at_least=0,
+    )
     text_encoder_learning_rate: float = option(0.0, "Learning rate of the text encoder; 0 means the same.", at_least=0)
     lr_scheduler: str = option(
         "constant",

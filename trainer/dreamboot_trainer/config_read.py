@@ -14,6 +14,7 @@ from typing import Any
 
 from dreamboot_trainer.config import SCHEMA, SECTIONS, Concept, Config, Key, keys, keys_of
 from dreamboot_trainer.problems import Problem, TrainerError
+from dreamboot_trainer.rates import with_rate
 from dreamboot_trainer.recipes import recipes
 from dreamboot_trainer.texts import unusable
 
@@ -55,6 +56,7 @@ def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> 
 
     A recipe's settings win over the file's, which may hold every key, and the texts' win over both. Relative paths in a
     file are relative to the file's folder; those in overrides to the working directory.
+    The learning rate is the number that is used, also where none was given, so that every record of the run holds it.
     """
     faults: list[Problem] = []
     table = _load(path) if path else {}
@@ -67,7 +69,7 @@ def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> 
     config = build(table, faults)
     if faults:
         raise TrainerError(*faults)
-    return config
+    return with_rate(config)
 
 
 def build(table: Mapping[str, Any], faults: list[Problem]) -> Config:
@@ -176,7 +178,7 @@ def _load(path: Path) -> dict[str, Any]:
                 id="config-unreadable",
                 what=f"The configuration {path} cannot be read.",
                 cause=f"Expected a TOML file; found: {error.strerror or error}.",
-                hint=f"python -m dreamboot_trainer resolve > {path}",
+                hint="dreamboot train --help   (every setting is also a flag)",
             )
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -322,7 +324,7 @@ def _unknown(name: str, known: list[str], kind: str) -> Problem:
         place = f" in section [{home[near[0]]}]" if near[0] in home else ""
         hint = f"Write {near[0]}{place} instead."
     else:
-        hint = "python -m dreamboot_trainer schema"
+        hint = "dreamboot train --help"
     return Problem(
         id="config-unknown-key",
         what=f"The configuration has an unknown {kind}: {name}.",
@@ -345,5 +347,5 @@ def _schema_fault(found: object) -> Problem:
         id="config-schema",
         what="The configuration was written for another version of dreamboot.",
         cause=f"Expected schema = {SCHEMA}; found {found!r}.",
-        hint="python -m dreamboot_trainer resolve > new.toml, then copy your values into it",
+        hint=f"Write schema = {SCHEMA} in it; then the same command names every key that is another one now.",
     )

@@ -289,7 +289,7 @@ def _not_local(name: str, why: str) -> Problem:
         id="model-not-local",
         what=f"The model {name} is not on this machine.",
         cause=f"It is not whole in the local cache, and {why}.",
-        hint=f"With a network: python -m dreamboot_trainer fetch --pretrained_model_name_or_path {name}",
+        hint=f"With a network it is downloaded: dreamboot train --set pretrained_model_name_or_path={name}",
     )
 
 

@@ -65,7 +65,7 @@ def read_folder(path: Path, others: Mapping[str, Path] | None = None) -> ModelFo
                 f"There is no model at {path}.",
                 "a diffusers folder",
                 "a file" if path.is_file() else "no such folder",
-                f"python -m dreamboot_trainer convert {path} FOLDER" if path.is_file() else f"ls -l {path.parent}",
+                f"dreamboot convert {path} FOLDER" if path.is_file() else f"ls -l {path.parent}",
             )
         )
     if not index.is_file():

@@ -47,7 +47,8 @@ def train(
     """The use case behind `dreamboot train`. `settings` are `key=value` texts over the file's."""
     require_sound(launch)
     settings, (recipe, told) = _taken_out(settings, "recipe", "output_dir")
-    config = _file_of(context, config)
+    if config is not None:
+        _require_file(context, config)
     layout = Layout(home=context.home)
     built = generations.require(context.host, layout, environment)
     folder = output or (Path(told) if told else config.parent if config else layout.runs / "train")
@@ -64,19 +65,15 @@ def train(
     yield finished_report("train", run)
 
 
-def _file_of(context: Context, named: Optional[Path]) -> Optional[Path]:
-    """The configuration file that is meant: a run's folder stands for the one in it."""
-    if named is None:
-        return None
-    inside = named / "config.toml"
-    file = inside if context.host.is_dir(named) and context.host.exists(inside) else named
-    if context.host.exists(file) and not context.host.is_dir(file):
-        return file
+def _require_file(context: Context, config: Path) -> None:
+    if context.host.exists(config) and not context.host.is_dir(config):
+        return
+    folder = context.host.is_dir(config)
     raise DreambootError(
         Problem(
             id="config-missing",
-            what=f"There is no configuration file {named}.",
-            cause=f"Expected {inside}." if context.host.is_dir(named) else "The path is wrong, or the file was moved.",
+            what=f"There is no configuration file {config}.",
+            cause="Expected config.toml in that folder." if folder else "The path is wrong, or the file was moved.",
             hint="dreamboot train --help   (every setting is also a flag)",
         )
     )

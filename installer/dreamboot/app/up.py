@@ -31,6 +31,8 @@ RARE_WORD = "sks"
 DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 # Bytes of its networks in full precision: UNet 3,438 MB, text encoder 492 MB, VAE 335 MB (the repository's file list).
 DEFAULT_MODEL_GB = 4.3
+# The recipe's rate is for all weights; an adapter of the miniature needs a higher one (docs/explanation/demo-model.md).
+DEMO_LORA_RATE = 1e-3
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -68,7 +70,7 @@ def up(
     order = order_for(context, plan, name, wish=wish, bandwidth=bandwidth)
     layout = Layout(home=context.home)
     photos = len(photo_names.among(context.host.list_dir(subject.photos))) if subject.photos else 0
-    settings = run_settings(subject, plan, photos)
+    settings = run_settings(subject, plan, photos, method=wish.method)
     folder = run_folder(layout, subject, settings)
     overview = summary_lines(machine, plan, subject, settings, folder)
     if context.dry_run:
@@ -150,10 +152,11 @@ def is_local(context: Context, subject: Subject) -> bool:
     return name == DEMO or context.host.exists(Path(name).expanduser())
 
 
-def run_settings(subject: Subject, plan: Plan, photos: int = 0) -> Tuple[str, ...]:
+def run_settings(subject: Subject, plan: Plan, photos: int = 0, *, method: str = "full") -> Tuple[str, ...]:
     """The run's settings as `key=value`; the subject's own win over the machine's preset, the user's over all.
 
-    `photos`: how many there are; decides the number of steps.
+    `photos`: how many there are; decides the number of steps. `method`: what the user asked for; where the plan has
+    another one, a full-size model needs it to fit, and the miniature does not.
     """
     chosen: Dict[str, Any] = dict(plan.preset.settings)
     chosen["method"] = plan.preset.method
@@ -162,6 +165,9 @@ def run_settings(subject: Subject, plan: Plan, photos: int = 0) -> Tuple[str, ..
     if subject.on_miniature:
         # The miniature wants its own sizes and rates, whatever it is taught.
         chosen.update(demo_recipe())
+        told = [text.partition("=")[2] for text in subject.settings if text.startswith(("method=", "training.method="))]
+        if (told or [method])[-1] == "lora":
+            chosen.update(method="lora", learning_rate=DEMO_LORA_RATE)
     if not subject.is_demo:
         noun = subject.class_noun
         article = "an" if noun[:1].lower() in "aeiou" else "a"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
 from dreamboot.model import DreambootError, ExitCode, Problem, Wish
@@ -23,6 +24,12 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         "run", nargs="?", default="", metavar="RUN",
         help="a run folder, its config.toml, or its name in dreamboot's home; left out: the newest run",
     )  # fmt: skip
+
+
+def config_file(text: str) -> Path:
+    """For argparse: the file that is meant where a run's folder is named."""
+    path = Path(text)
+    return path / "config.toml" if (path / "config.toml").is_file() else path
 
 
 def count(text: str) -> int:

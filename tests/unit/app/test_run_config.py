@@ -13,11 +13,12 @@ pytest.importorskip("torch")
 
 from dreamboot.app.context import Context
 from dreamboot.app.run_config import Run, begun, call_of
-from dreamboot.app.train import _file_of, _taken_out, run_training
+from dreamboot.app.train import _require_file, _taken_out, run_training
 from dreamboot.host import current
 from dreamboot.launching.several import Launch
 from dreamboot.launching.trainer import trainer_environment, trainer_source
 from dreamboot.model import DreambootError, Environment, Plan, SourceKind, TorchBuild
+from dreamboot.terminal.options import config_file
 from dreamboot.values import parse_toml
 
 pytestmark = pytest.mark.trainer
@@ -93,9 +94,9 @@ def test_what_is_refused_leaves_no_trace(context, run, setting):
 
 def test_a_runs_folder_stands_for_its_file(context, run, tmp_path):
     begun(context, run, called(context, run))
-    assert _file_of(context, run.folder) == run.config
+    assert config_file(str(run.folder)) == run.config
     with pytest.raises(DreambootError) as caught:
-        _file_of(context, tmp_path)
+        _require_file(context, config_file(str(tmp_path)))
     assert "config.toml" in caught.value.problem.cause
 
 

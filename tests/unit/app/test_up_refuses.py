@@ -71,6 +71,25 @@ def test_photos_on_the_built_in_model_get_its_sizes_and_rates(tmp_path):
     assert {f"instance_data_dir={tmp_path}", "instance_prompt=a photo of sks owl"} <= set(settings)
 
 
+@pytest.mark.parametrize("asked", [{"method": "lora"}, {"settings": ("method=lora",)}])
+@pytest.mark.parametrize("photos", [True, False])
+def test_a_lora_of_the_built_in_model_is_one_where_it_is_asked_for(tmp_path, asked, photos):
+    subject = Subject(
+        photos=tmp_path if photos else None, class_noun="owl", model="demo", settings=asked.get("settings", ())
+    )
+    plan = Plan(python="3.11", torch=TORCH, preset=Preset(method="full", settings={}))
+    settings = run_settings(subject, plan, photos=5, method=asked.get("method", "full"))
+    chosen = dict(text.partition("=")[::2] for text in settings)
+    assert (chosen["method"], chosen["learning_rate"]) == ("lora", "0.001")
+
+
+def test_the_last_word_on_the_method_decides_its_rate():
+    plan = Plan(python="3.11", torch=TORCH, preset=Preset(method="lora", settings={}))
+    settings = run_settings(Subject(settings=("method=full",)), plan, method="lora")
+    chosen = dict(text.partition("=")[::2] for text in settings)
+    assert (chosen["method"], chosen["learning_rate"]) == ("full", "0.0002")
+
+
 def test_what_is_to_be_pasted_is_quoted(context, tmp_path):
     (tmp_path / "my photos").mkdir()
     (tmp_path / "my photos" / "a.jpg").touch()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dreamboot.model import DreambootError, Event, EventKind
+from dreamboot.model import DreambootError, Event, EventKind, Report
+from dreamboot.terminal.commands import convert, pick, predict
 from dreamboot.terminal.commands.train import device_of
 from dreamboot.terminal.draw import as_typed
-from dreamboot.terminal.options import settings_from
+from dreamboot.terminal.options import config_file, settings_from
 from dreamboot.terminal.progress import Watcher, amount
 from dreamboot.terminal.wizard import guess_noun, photos_fault
 
@@ -25,6 +26,21 @@ from dreamboot.terminal.wizard import guess_noun, photos_fault
 )
 def test_flags_become_settings(words, settings):
     assert settings_from(words) == settings
+
+
+def test_a_run_s_folder_is_its_configuration(tmp_path):
+    assert config_file(str(tmp_path)) == tmp_path, "said as it is where it holds none"
+    (tmp_path / "config.toml").touch()
+    assert config_file(str(tmp_path)) == config_file(str(tmp_path / "config.toml")) == tmp_path / "config.toml"
+
+
+@pytest.mark.parametrize("command", [convert, pick, predict])
+def test_the_trainers_own_words_are_printed(command):
+    assert command.render(Report(command="x", data={"schema": 1, "lines": ["one", "", "two"]})) == "one\n\ntwo"
+
+
+def test_what_a_dry_run_would_do_is_printed():
+    assert pick.render(Report(command="pick", data={"schema": 1}, messages=("Would measure.",))) == "Would measure."
 
 
 def test_a_stray_word_is_wrong_usage():

@@ -47,6 +47,12 @@ def test_resolve_prints_the_whole_configuration(tmp_path: Path, capsys: pytest.C
     assert table["data"]["resolution"] == 256
 
 
+def test_a_run_s_folder_is_its_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.toml").write_text("[training]\nseed = 3\n", encoding="utf-8")
+    assert main(["resolve", "--config", str(tmp_path)]) == 0
+    assert toml.loads(capsys.readouterr().out)["training"]["seed"] == 3
+
+
 def test_schema_lists_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     rows = json.loads(capsys.readouterr().out)["keys"]

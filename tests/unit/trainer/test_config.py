@@ -9,6 +9,7 @@ import pytest
 from dreamboot_trainer.config import SECTIONS, Config, keys
 from dreamboot_trainer.config_read import dump, read
 from dreamboot_trainer.problems import TrainerError
+from dreamboot_trainer.rates import with_rate
 
 
 def faults(*overrides: str, toml: str | None = None, folder: Path | None = None) -> list[str]:
@@ -31,7 +32,33 @@ def test_every_key_has_help_and_a_name_of_its_own() -> None:
 def test_defaults_survive_a_round_trip_through_toml(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(dump(Config()), encoding="utf-8")
-    assert read(path) == Config()
+    assert read(path) == with_rate(Config())
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate"),
+    [
+        ("", 5e-6),
+        ("method=lora", 1e-4),
+        ("optimizer=prodigy", 1),
+        ("method=lora optimizer=prodigy", 1),
+        ("method=lora learning_rate=3e-6", 3e-6),
+        ("method=lora learning_rate=0", 1e-4),
+        ("optimizer=prodigy learning_rate=0.5", 0.5),
+    ],
+)
+def test_the_learning_rate_is_by_method_where_none_is_given(tmp_path: Path, settings: str, rate: float) -> None:
+    config = read(None, settings.split())
+    assert config.optimizer.learning_rate == rate
+    path = tmp_path / "config.toml"
+    path.write_text(dump(config), encoding="utf-8")
+    assert f"\nlearning_rate = {float(rate)}\n" in path.read_text(encoding="utf-8")
+    assert read(path, ["method=full"]).optimizer.learning_rate == rate, "what a file says is what is used"
+
+
+def test_a_recipe_s_rate_wins_over_the_one_by_method() -> None:
+    assert read(None, ["method=lora"], "face").optimizer.learning_rate == 1e-6
+    assert read(None, ["method=lora"], "small-card").optimizer.learning_rate == 1e-4
 
 
 def test_changed_values_survive_a_round_trip(tmp_path: Path) -> None:
@@ -72,12 +99,13 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
         ("use_8bit_adam=true", 'optimizer = "adamw8bit"'),
         ("train_batch_size=0", "at least 1"),
         ("train_batch_size=many", "a whole number"),
-        ("learning_rate=0", "above 0"),
+        ("learning_rate=-1", "at least 0"),
         ("hflip=perhaps", "true or false"),
         ("optimizer=adamw8bits", "--set optimizer=adamw8bit"),
         ("resolution", "key=value"),
         ("learning_rate=inf", "finite"),
         ("adam_beta1=nan", "finite"),
+        ("qqqq=1", "dreamboot train --help"),
     ],
 )
 def test_a_wrong_override_is_explained(override: str, expected: str) -> None:
@@ -117,7 +145,7 @@ def test_a_recipe_fits_the_schema_and_names_its_source(name: str) -> None:
     from dreamboot_trainer.recipes import recipes
 
     assert "ource" in recipes()[name].read_text().split("[")[0] or "paper" in recipes()[name].read_text().split("[")[0]
-    assert read(None, recipe=name) != Config()
+    assert read(None, recipe=name) != read(None)
 
 
 # What the sources that each recipe names have published.

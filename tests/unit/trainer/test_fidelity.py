@@ -191,7 +191,10 @@ def test_pick_measures_every_kept_model_and_tells_the_report(
     flags = ["--dino", str(dino), "--clip", str(clip), "--lpips", str(vgg), "--pictures", "2", "--json"]
     assert cli.main(["pick", "--config", str(run / "config.toml"), *flags]) == 0
     told = json.loads(capsys.readouterr().out)
+    *_, best, command = told.pop("lines")
     assert told == json.loads((run / "fidelity.json").read_text())
+    assert best == f"Best: step {told['best']['step']}, {told['best']['path']}"
+    assert command == f"dreamboot sample {run} --model {told['best']['path']}"
     assert [each["step"] for each in told["candidates"]] == [2, 4]
     assert [score["name"] for score in told["base"]] == ["DINO", "PRES", "CLIP-I", "CLIP-T", "DIV"]
     highest = max(told["candidates"], key=lambda each: (each["balance"], -each["step"]))
@@ -212,7 +215,13 @@ def test_the_demo_is_measured_by_its_own_judge(tmp_path: Path, capsys: pytest.Ca
     words = [f"--{name}={value}" for name, value in flags.items()]
     assert cli.main(["pick", *words]) == 0
     answer = capsys.readouterr().out
-    assert "judge leak" in answer
+    assert [cell.strip() for cell in answer.splitlines()[0].split("  ") if cell][1:] == [
+        "judge",
+        "judge leak",
+        "judge var",
+        "balance",
+    ]
+    assert "judge leak: likeness of pictures of the plain class to the photos: low is good" in answer.splitlines()
     assert "<- best" in answer
     told = json.loads((run / "fidelity.json").read_text())
     assert told["candidates"][0]["balance"] == 0.0  # the base itself has learnt nothing

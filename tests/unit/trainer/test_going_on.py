@@ -113,6 +113,18 @@ def test_weights_that_are_no_numbers_replace_no_checkpoint(tiny: Path, photos: P
     assert not any(path.is_file() for path in run.glob("checkpoints/step-000002*"))
 
 
+def test_a_run_of_the_rate_that_used_to_be_the_default_goes_on_without_one(
+    tiny: Path, photos: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(configure(tiny, photos, max_train_steps=1, learning_rate=5e-6), run)
+    events = train(configure(tiny, photos, max_train_steps=2, learning_rate=0), run)
+    facts = json.loads((run / "checkpoints" / "step-000002" / "state.json").read_text())["facts"]
+    assert facts["optimizer.learning_rate"] == 5e-6
+    steps = [record["done"] for record in events if (record["event"], record["stage"]) == ("progress", "train")]
+    assert steps == [1, 2]
+
+
 def test_a_model_that_its_number_format_does_not_hold_is_not_written(tiny: Path, photos: Path, tmp_path: Path) -> None:
     changes = {"learning_rate": 1e5, "max_train_steps": 1, "method": "lora"}
     problem = refused(tiny, photos, tmp_path / "run", **changes).problem

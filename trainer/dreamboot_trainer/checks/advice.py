@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dreamboot_trainer.checks import Checked
-from dreamboot_trainer.config import Config
+from dreamboot_trainer.config import DEMO, Config
 from dreamboot_trainer.data.concepts import Subject
 from dreamboot_trainer.data.photos import list_photos
+from dreamboot_trainer.rates import HIGH_FOR_FULL, LOW_FOR_ADAPTER, usual_rate
 
 _FEW = 3
 """The DreamBooth paper trains on 3 to 6 photos."""
@@ -24,7 +25,7 @@ def advise(config: Config, subjects: Sequence[Subject]) -> Checked:
         notes += _words(subject)
         if 0 < count < _FEW:
             notes.append(f"{count} photo(s) of '{subject.instance_prompt}' are few; 5 to 30 are usual, 3 the least.")
-    return Checked(notes=(*notes, *_steps(config, sum(counts))))
+    return Checked(notes=(*notes, *_steps(config, sum(counts)), *_rate(config)))
 
 
 def _words(subject: Subject) -> list[str]:
@@ -54,4 +55,21 @@ def _steps(config: Config, photos: int) -> list[str]:
         return [f"{said}: beyond {_PASSES[1]} overfitting is likely. --save_interval 100 keeps models to pick from."]
     if passes < _PASSES[0]:
         return [f"{said}: below {_PASSES[0]} little is learnt. 100 to 200 are usual."]
+    return []
+
+
+def _rate(config: Config) -> list[str]:
+    """A rate that is one of the other method. The demo's model is far smaller than those that the numbers are of."""
+    rate, method = config.optimizer.learning_rate, config.training.method
+    rescaled = config.optimizer.optimizer in ("prodigy", "sgd", "adafactor")
+    if rescaled or config.model.pretrained_model_name_or_path == DEMO:
+        return []
+    usual = usual_rate(method, config.optimizer.optimizer)
+    way_out = f"Usual: --set learning_rate={usual:g}"
+    if method == "lora" and rate < LOW_FOR_ADAPTER:
+        said = f"learning_rate = {rate:g} is low for an adapter, which learns next to nothing by it."
+        return [f"{said} {way_out} (diffusers' train_dreambooth_lora scripts)."]
+    if method == "full" and rate > HIGH_FOR_FULL:
+        said = f"learning_rate = {rate:g} is high for all weights, which soon forget what they knew."
+        return [f"{said} {way_out} (DreamBooth paper, arXiv 2208.12242)."]
     return []

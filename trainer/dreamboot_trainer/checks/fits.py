@@ -106,7 +106,7 @@ def _memory(config: Config, family: Family) -> list[str]:
     if not family.flow or config.lora.base_precision == "nf4":
         return []
     held = f"{family.title} is large: --base_precision nf4 holds its weights in a quarter of the memory."
-    return [f"{held} What a step takes: dreamboot_trainer predict --family {family.name} --method lora"]
+    return [f"{held} What a step takes: dreamboot predict --family {family.name} --method lora"]
 
 
 def _wrong(name: str, expected: str, found: object, change: str) -> Problem:

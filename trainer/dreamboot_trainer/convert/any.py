@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dreamboot_trainer.convert.faults import not_a_checkpoint_name, not_found, option_without_use
+from dreamboot_trainer.convert.faults import folder_named_as_file, not_a_checkpoint_name, not_found, option_without_use
 from dreamboot_trainer.convert.folder import from_original
 from dreamboot_trainer.convert.lora import is_lora, lora_file, lora_to_diffusers, lora_to_kohya
 from dreamboot_trainer.convert.original import to_original
@@ -27,11 +27,12 @@ def convert(
     """Convert `source` to `output`.
 
     A diffusers folder becomes a checkpoint file, a checkpoint file a diffusers folder, a LoRA with kohya's names one
-    with diffusers' names and the other way round. Raises TrainerError, also for options that don't belong to the
-    direction.
+    with diffusers' names and the other way round. Of a run's folder its model is meant. Raises TrainerError, also for
+    options that don't belong to the direction.
     """
     if not source.exists():
         raise not_found(source)
+    source = _model_of(source)
     adapter = lora_file(source)
     if adapter is not None:
         _refuse(use_ema=use_ema, tokenizer_dir=tokenizer_dir)
@@ -48,10 +49,17 @@ def convert(
             source, output, dtype=dtype or "float16", family=family, overwrite=overwrite, dry_run=dry_run,
             progress=progress,
         )  # fmt: skip
+    if output.suffix in (".safetensors", ".ckpt"):
+        raise folder_named_as_file(output)
     return from_original(
         source, output, family=family, use_ema=use_ema, dtype=dtype or "keep", config_dir=config_dir,
         tokenizer_dir=tokenizer_dir, overwrite=overwrite, dry_run=dry_run, progress=progress,
     )  # fmt: skip
+
+
+def _model_of(source: Path) -> Path:
+    is_run = (source / "config.toml").is_file() or (source / "resolved.toml").is_file()
+    return source / "model" if is_run and (source / "model").is_dir() else source
 
 
 def _refuse(**given: object) -> None:

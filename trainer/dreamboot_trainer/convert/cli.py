@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
         description="Convert between an original-layout checkpoint (web UI, ComfyUI) and a diffusers folder, or "
         "between the kohya and the diffusers names of a LoRA. The direction follows from SRC, which stays as it is.",
     )
-    result.add_argument("source", metavar="SRC", type=Path, help="a diffusers folder, a checkpoint file or a LoRA file")
+    result.add_argument("source", metavar="SRC", type=Path, help="a diffusers folder, a run, a checkpoint or LoRA file")
     result.add_argument(
         "output", metavar="DST", type=Path, help="a .safetensors or .ckpt file, or a folder, that does not exist"
     )
@@ -61,7 +61,8 @@ def run(args: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _say("Interrupted. Nothing was written; the same command starts again.", error=True)
         return _INTERRUPTED
-    _say(json.dumps(report.to_json()) if options.json else _text(report))
+    text = _text(report)
+    _say(json.dumps({**report.to_json(), "lines": text.split("\n")}) if options.json else text)
     return _DONE
 
 

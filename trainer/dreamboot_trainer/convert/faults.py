@@ -22,6 +22,18 @@ def unsupported_config(key: str, expected: str, found: object) -> TrainerError:
     )
 
 
+def folder_named_as_file(output: Path) -> TrainerError:
+    """A checkpoint file becomes a folder, and DST is named as a file is."""
+    return TrainerError(
+        Problem(
+            id="convert-folder-named-as-file",
+            what=f"The result is a folder, and {output.name} is a file's name.",
+            cause=f"A checkpoint becomes a diffusers folder; expected a name without an ending, found {output.suffix}.",
+            hint=f"The same command with {output.with_suffix('')} in place of {output}",
+        )
+    )
+
+
 def not_found(path: Path) -> TrainerError:
     """The source does not exist."""
     return TrainerError(

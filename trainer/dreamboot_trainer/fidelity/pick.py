@@ -83,7 +83,7 @@ def candidates(run: Path, last: int) -> dict[int, Path]:
                 f"There is no trained model in {run}.",
                 "models in saves/ or model/",
                 "none",
-                "python -m dreamboot_trainer train --save_interval 100 (keeps a model each 100 steps)",
+                "dreamboot train --save_interval 100   (keeps a model each 100 steps)",
             )
         )
     return found
@@ -121,18 +121,6 @@ def as_json(picked: Picked) -> dict[str, Any]:
     ]
     chosen = {"step": picked.best, "path": str(picked.paths[picked.best])}
     return {"schema": 1, "best": chosen, "base": row(picked.base), "candidates": rows}
-
-
-def table(picked: Picked) -> list[str]:
-    """Lines for people: one per model, the best one marked."""
-    names = [score.name for score in picked.base]
-    lines = ["".join(f"{name:>10}" for name in ("step", *names, "balance"))]
-    rows: list[tuple[str, tuple[Score, ...], str]] = [("base", picked.base, "")]
-    rows += [(str(step), mine, f"{picked.balances[step]:.3f}") for step, mine in sorted(picked.scores.items())]
-    for step, mine, balanced in rows:
-        mark = "  <- best" if step == str(picked.best) else ""
-        lines.append("".join(f"{cell:>10}" for cell in (step, *(f"{s.value:.3f}" for s in mine), balanced)) + mark)
-    return lines
 
 
 def measure(

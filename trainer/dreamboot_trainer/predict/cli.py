@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,29 @@ if TYPE_CHECKING:
     from dreamboot_trainer.families import Family
 
 FAMILIES = ("sd1", "sd2", "sdxl", "sd3", "flux")
+_UNITS = {"": 2**20, "mib": 2**20, "gib": 2**30, "mb": 10**6, "gb": 10**9}
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([mg]i?b|)", re.IGNORECASE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own options, beside those of the configuration."""
     parser.add_argument("--family", choices=FAMILIES, help="a published model, where the configuration names none here")
     parser.add_argument(
-        "--vram", type=int, metavar="MIB", help="free video memory: name the cheapest settings that fit"
-    )
+        "--vram", type=mebibytes, metavar="SIZE",
+        help="free video memory (12GB, 12GiB, 12000MiB; a number alone is MiB): name the cheapest settings that fit",
+    )  # fmt: skip
     parser.add_argument(
         "--loading", choices=("lazy", "eager"), default="lazy", help="how CUDA loads kernels (torch before 1.13: eager)"
     )
+
+
+def mebibytes(text: str) -> int:
+    """`12GB`, `11.5GiB`, `12000MB`, `12000MiB`, `12000` in whole MiB; raises ArgumentTypeError."""
+    found = _SIZE.fullmatch(text.strip())
+    mib = int(float(found[1]) * _UNITS[found[2].lower()] / _UNITS["mib"]) if found else 0
+    if mib < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 12GB, 12GiB or 12000 (MiB)")
+    return mib
 
 
 def run(options: argparse.Namespace, config: Config) -> int:
@@ -42,6 +55,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
 
 def _run(options: argparse.Namespace, config: Config) -> int:
     from dreamboot_trainer.predict.fit import fit
+    from dreamboot_trainer.predict.lines import of_fit, of_request
     from dreamboot_trainer.predict.prediction import predict
 
     family, configs = _architecture(options, config)
@@ -52,29 +66,18 @@ def _run(options: argparse.Namespace, config: Config) -> int:
     answer: dict[str, Any] = {"schema": 1, "family": family, "request": _plain(request), "unit": "MiB"}
     if options.vram is None:
         found = predict(request, configs, loading=options.loading)
-        answer |= {"prediction": found.to_json()}
+        answer |= {"prediction": found.to_json(), "lines": of_request(found)}
     else:
         best = fit(request, configs, options.vram, loading=options.loading)
         if best is None:
             raise TrainerError(_too_small(family, options.vram))
-        found = best.prediction
         answer |= {
-            "prediction": found.to_json(), "vram": options.vram, "settings": dict(best.settings),
+            "prediction": best.prediction.to_json(), "vram": options.vram, "settings": dict(best.settings),
+            "asked": best.asked.to_json() if best.asked else None,
             "slowdown": best.slowdown, "changes_result": best.changes, "why": list(best.why),
+            "lines": of_fit(best, options.vram),
         }  # fmt: skip
-    if options.json:
-        print(json.dumps(answer, ensure_ascii=False))
-        return 0
-    for moment, size in found.moments.items():
-        print(f"{f'most, {moment}':<24}{size:>8} MiB{'   of it:' * (moment == found.moment)}")
-    rows = {**found.parts, "allocator": found.allocator, "CUDA context": found.context, "in all": found.total}
-    for name, size in rows.items():
-        print(f"{name:<24}{size:>8} MiB")
-    if options.vram is not None:
-        given = " ".join(f"--{name} {str(item).lower()}" for name, item in answer["settings"].items())
-        print(f"Fits {options.vram} MiB " + (f"with {given}" if given else "as it is"))
-        for why in answer["why"]:
-            print(f"  {why}")
+    print(json.dumps(answer, ensure_ascii=False) if options.json else "\n".join(answer["lines"]))
     return 0
 
 
@@ -98,7 +101,7 @@ def _architecture(options: argparse.Namespace, config: Config) -> tuple[str, Any
                 id="predict-needs-family",
                 what=f"The architecture of {name} is not here to be read.",
                 cause="It is no diffusers folder on this machine.",
-                hint=f"dreamboot_trainer predict --family {FAMILIES[0]}",
+                hint=f"dreamboot predict --family {FAMILIES[0]}",
             )
         )
     from dreamboot_trainer.families import family_of

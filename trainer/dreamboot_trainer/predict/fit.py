@@ -45,12 +45,16 @@ class Saving:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fit:
-    """Settings that fit, as keys of the configuration; `slowdown` against the request as it was."""
+    """Settings that fit, as keys of the configuration; `slowdown` against the request as it was.
+
+    `asked`: the prediction of the request as it was; None where its recording ended because the card was full.
+    """
 
     settings: Mapping[str, Any]
     slowdown: float
     changes: bool
     prediction: Prediction
+    asked: Prediction | None
     why: tuple[str, ...]
 
 
@@ -98,6 +102,7 @@ def fit(
     found = tuple(ways(request))
     predictions = _Predictions(configs, vram_mib, loading)
     failed: list[frozenset[str]] = []
+    asked: Prediction | None = None
     for chosen in found:
         names = frozenset(saving.setting for saving in chosen)
         if any(_saves_more(other, names) for other in failed):
@@ -105,13 +110,16 @@ def fit(
         # Where the request as it is does not fit: before all others are tried, whether any can.
         if len(failed) == 1 and not any(predictions.fits(_with(request, most)) for most in _widest(found)):
             return None
-        prediction = predictions.fits(_with(request, chosen))
-        if prediction is not None:
+        prediction = predictions.of(_with(request, chosen))
+        if not chosen:
+            asked = prediction
+        if prediction is not None and prediction.total <= vram_mib:
             return Fit(
                 settings=_settings(request, chosen),
                 slowdown=round(_slowdown(chosen), 2),
                 changes=any(saving.changes for saving in chosen),
                 prediction=prediction,
+                asked=asked,
                 why=tuple(_why(request, saving) for saving in chosen),
             )
         failed.append(names)
@@ -140,8 +148,13 @@ class _Predictions:
         self._configs, self._vram, self._loading = configs, vram_mib, loading
         self._recordings: dict[Request, Recording | None] = {}
 
-    def fits(self, request: Request) -> Prediction | None:
-        """The prediction, where it is within the memory."""
+    def fits(self, request: Request) -> bool:
+        """Whether it is within the memory."""
+        prediction = self.of(request)
+        return prediction is not None and prediction.total <= self._vram
+
+    def of(self, request: Request) -> Prediction | None:
+        """The prediction; None where its recording ended because the memory was full."""
         from dreamboot_trainer.predict.step import recording
         from dreamboot_trainer.predict.trace import NoRoomError
         from dreamboot_trainer.predict.with_optimizer import with_optimizer
@@ -160,8 +173,7 @@ class _Predictions:
         if found is None:
             return None
         trace = with_optimizer(found.trace, found.weights, request.optimizer, request.implementation)
-        prediction = prediction_of(trace, begun, loading=self._loading)
-        return prediction if prediction.total <= self._vram else None
+        return prediction_of(trace, begun, loading=self._loading)
 
 
 def _slowdown(chosen: tuple[Saving, ...]) -> float:

@@ -98,7 +98,7 @@ def require_processes(context: Context) -> None:
                 f"Training was to run in {wanted} processes but runs in {found}.",
                 f"{wanted} processes",
                 f"{found} (accelerate launch starts one process on a CPU, whatever it is told)",
-                f"torchrun --nproc_per_node {wanted} -m dreamboot_trainer train --config CONFIG",
+                f"dreamboot train --config CONFIG --processes {wanted}",
             )
         )
 

@@ -16,7 +16,7 @@ TAKES_UNKNOWN_OPTIONS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options; others go to the converter."""
     add_environment(parser)
-    parser.add_argument("source", help="a .safetensors or .ckpt file, or a diffusers folder")
+    parser.add_argument("source", help="a .safetensors or .ckpt file, a diffusers folder, or a run folder")
     parser.add_argument("target", help="what to write; a name that ends in .safetensors is a file, others are folders")
     parser.add_argument("--dtype", default="", help="fp16, fp32 or keep")
     parser.add_argument("--ema", action="store_true", help="take the EMA weights of the checkpoint")
@@ -36,5 +36,5 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
 
 
 def render(report: Report) -> str:
-    """What was written."""
-    return "\n".join(f"{key}: {item}" for key, item in report.data.items() if key != "schema")
+    """What was written, in the trainer's own words."""
+    return "\n".join(report.data["lines"])

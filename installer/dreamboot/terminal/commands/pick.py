@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Iterator, List, Mapping, Sequence, Union
+from typing import Iterator, List, Union
 
 from dreamboot.app.context import Context
 from dreamboot.model import Event, Report
@@ -35,22 +35,5 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
 
 
 def render(report: Report) -> str:
-    """One line per model, the best one marked, and where it is."""
-    if "candidates" not in report.data:
-        return "\n".join(report.messages)
-    base: Sequence[Mapping[str, Any]] = report.data["base"]
-    best = report.data["best"]
-    lines = [_line("step", [str(score["name"]) for score in base], "balance"), _line("base", _values(base), "")]
-    for row in report.data["candidates"]:
-        mark = "   <- best" if row["step"] == best["step"] else ""
-        lines.append(_line(str(row["step"]), _values(row["scores"]), f"{row['balance']:.3f}") + mark)
-    return "\n".join((*lines, f"Best: {best['path']}"))
-
-
-def _values(scores: Sequence[Mapping[str, Any]]) -> List[str]:
-    return [f"{score['value']:.3f}" for score in scores]
-
-
-def _line(*cells: Union[str, List[str]]) -> str:
-    flat = [text for cell in cells for text in ([cell] if isinstance(cell, str) else cell)]
-    return "".join(f"{text:>12}" for text in flat)
+    """The trainer's own words: a row per model, what the columns mean, and where the best one is."""
+    return "\n".join(report.data.get("lines", report.messages))

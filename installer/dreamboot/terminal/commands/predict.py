@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Union
+from typing import Iterator, List, Union
 
 from dreamboot.app.context import Context
 from dreamboot.model import Event, Report
-from dreamboot.terminal.options import add_environment, count, settings_from
+from dreamboot.terminal.options import add_environment, config_file, settings_from
 
 HELP = "how much video memory a training run would take, and what makes it fit"
 TAKES_UNKNOWN_OPTIONS = True
@@ -18,10 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options; others are settings of the trainer."""
     add_environment(parser)
     parser.add_argument("--family", choices=("sd1", "sd2", "sdxl", "sd3", "flux"), help="a published model")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a run's config.toml")
+    parser.add_argument("--config", type=config_file, metavar="FILE", help="a config.toml, or a run folder")
     parser.add_argument(
-        "--vram", type=count, metavar="MIB", help="free video memory: name the cheapest settings that fit"
-    )
+        "--vram", metavar="SIZE",
+        help="free video memory (12GB, 12GiB, 12000MiB; a number alone is MiB): name the cheapest settings that fit",
+    )  # fmt: skip
     parser.epilog = "Settings of the trainer are flags too: --method lora, --resolution 768 ..."
 
 
@@ -40,19 +40,5 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
 
 
 def render(report: Report) -> str:
-    """Each moment's peak, the largest one by parts, and the settings that fit."""
-    data = report.data
-    found: Mapping[str, Any] = data["prediction"]
-    lines = [f"{f'most, {name}':<24}{size:>8} MiB" for name, size in found["moments"].items()]
-    rows = {
-        **found["parts"],
-        "allocator": found["allocator"],
-        "CUDA context": found["context"],
-        "in all": found["total"],
-    }
-    lines += [f"of {found['moment']}:", *(f"  {name:<22}{size:>8} MiB" for name, size in rows.items())]
-    if "vram" in data:
-        given = " ".join(f"--{name.replace('_', '-')} {item}" for name, item in data["settings"].items())
-        lines.append(f"Fits {data['vram']} MiB " + (f"with {given.lower()}" if given else "as it is"))
-        lines += [f"  {why}" for why in data["why"]]
-    return "\n".join(lines)
+    """The trainer's own words: what was asked for, what fits, and the peak by moments and parts."""
+    return "\n".join(report.data["lines"])

@@ -8,7 +8,7 @@ from typing import Iterator, Tuple, Union
 
 from dreamboot.app.context import Context
 from dreamboot.model import DreambootError, Event, ExitCode, Problem, Report, Wish
-from dreamboot.terminal.options import add_environment, settings_from
+from dreamboot.terminal.options import add_environment, config_file, settings_from
 
 HELP = "train with a configuration file and/or flags"
 TAKES_UNKNOWN_OPTIONS = True
@@ -17,7 +17,7 @@ TAKES_UNKNOWN_OPTIONS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     add_environment(parser)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a config.toml, as every run folder holds one")
+    parser.add_argument("--config", type=config_file, metavar="FILE", help="a config.toml, or a run folder")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="the run folder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting of the trainer")
     parser.add_argument("--in-image", metavar="TAG", help="in a container of this image, with this machine's GPU")

@@ -46,8 +46,30 @@ def test_json_is_the_report(command, models, tmp_path):
     report = json.loads(out)
     assert (code, err) == (0, "")
     assert report["family"] == "sd1"
+    assert report["lines"][0].startswith(f"Converted {models['sd1']} (sd1) to {tmp_path / 'model.safetensors'}: ")
     assert report["bytes"] == (tmp_path / "model.safetensors").stat().st_size
     assert report["files"] == [str(tmp_path / "model.safetensors")]
+
+
+def test_of_a_run_its_model_is_meant(command, models, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model").symlink_to(models["sd1"])
+    assert command(run, tmp_path / "a.safetensors")[0] == 1
+    (run / "config.toml").touch()
+    code, out, _ = command(run, tmp_path / "a.safetensors")
+    assert code == 0
+    assert out.startswith(f"Converted {run / 'model'} (sd1) to")
+
+
+@pytest.mark.parametrize("name", ["b.safetensors", "b.ckpt"])
+def test_a_folder_is_not_given_a_file_s_name(command, models, tmp_path, name):
+    command(models["sd1"], tmp_path / "a.safetensors")
+    code, _, err = command(tmp_path / "a.safetensors", tmp_path / name)
+    assert code == 1
+    assert "The result is a folder" in err
+    assert f"with {tmp_path / 'b'} in place of" in err
+    assert not (tmp_path / name).exists()
 
 
 def test_json_is_the_problem(command, tmp_path):

@@ -111,6 +111,7 @@ def test_the_cheapest_way_that_fits_comes_first(configs):
     less = fit(wish, configs, plain - 1)
     assert less.settings
     assert less.prediction.total < plain
+    assert less.asked.total == plain, "its recording was whole"
     assert fit(wish, configs, 10) is None
     changing = [any(saving.changes for saving in chosen) for chosen in ways(wish)]
     assert changing == sorted(changing)
