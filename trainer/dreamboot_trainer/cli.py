@@ -10,12 +10,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.config import Config
+from dreamboot_trainer.console import json_line, on_stderr, print_event, while_heard
 from dreamboot_trainer.lean import quiet
 from dreamboot_trainer.problems import Interrupted, Problem, RepeatingError, TrainerError, mismatch
 from dreamboot_trainer.texts import unusable
@@ -175,7 +176,7 @@ def _train(options: argparse.Namespace) -> int:
     config, run = read_config(options)
     if _told_before(run):
         return DONE
-    listener = _while_heard(_json_line if options.json else _print_event)
+    listener = while_heard(json_line if options.json else print_event)
     if not config.model.local_files_only:
         _ensure_model(config, run, listener)
     report = check(config, run)
@@ -185,7 +186,7 @@ def _train(options: argparse.Namespace) -> int:
     run.mkdir(parents=True, exist_ok=True)
     from dreamboot_trainer.run import part, train
 
-    say = _while_heard(print)
+    say = while_heard(print)
     for note in report.notes:
         say(note)
     begun = time.time()
@@ -247,7 +248,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
     config, run = read_config(options)
     named = options.config or config.output.output_dir
-    _ensure_model(config, run if named else None, (lambda _: None) if options.json else _print_event)
+    _ensure_model(config, run if named else None, (lambda _: None) if options.json else print_event)
     folder = model_path(config)
     print(json.dumps({"schema": 1, "path": str(folder)}) if options.json else f"Here: {folder}")
     return DONE
@@ -316,7 +317,7 @@ def _sample(options: argparse.Namespace) -> int:
     from dreamboot_trainer.events import EventLog
 
     config, run = read_config(options)
-    events = EventLog(None, _on_stderr(as_json=options.json))
+    events = EventLog(None, on_stderr(as_json=options.json))
     draw(
         config, run, options.out, events,
         prompts=tuple(options.prompt), pictures=options.pictures, model=options.model,
@@ -333,7 +334,7 @@ def _pick(options: argparse.Namespace) -> int:
 
     config, run = read_config(options)
     encoders = pick.load_encoders(config, options.dino, options.clip, options.lpips)
-    events = EventLog(None, _on_stderr(as_json=options.json))
+    events = EventLog(None, on_stderr(as_json=options.json))
     picked = pick.pick(config, run, encoders, options.pictures, lambda text: events.line("pick", text, important=True))
     write_report(config, run, read_training(run / "events.jsonl"))
     told = lines(picked, run)
@@ -360,44 +361,3 @@ def _say_problems(problems: Sequence[Problem], *, as_json: bool) -> None:
         return
     for problem in problems:
         print(problem, file=sys.stderr)
-
-
-def _on_stderr(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
-    """Tells events beside the answer, which has standard output for itself."""
-
-    def tell(record: dict[str, Any]) -> None:
-        with redirect_stdout(sys.stderr):
-            (_json_line if as_json else _print_event)(record)
-
-    return tell
-
-
-def _while_heard(listener: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Training goes on when nobody reads its output any more: a closed terminal, or a pipe to `head`."""
-
-    def tell(record: Any) -> None:
-        try:
-            listener(record)
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())  # so that the interpreter's last flush finds a reader, too
-
-    return tell
-
-
-def _json_line(record: dict[str, Any]) -> None:
-    print(json.dumps(record, ensure_ascii=False), flush=True)
-
-
-def _print_event(record: dict[str, Any]) -> None:
-    """One line per event that a person wants; of the many steps and images about 20."""
-    stage, data = record["stage"], record.get("data", {})
-    if record["event"] == "progress":
-        done, total = record["done"], record["total"]
-        shown = done % max(1, total // 20) == 0 or done == total
-        if stage == "train" and shown:
-            print(f"step {done}/{total}  loss {data['loss']:.4f}  {data['seconds_per_step']:.2f} s/step", flush=True)
-        elif stage == "sample" or record["unit"] == "MiB" or (stage != "train" and shown):
-            print(f"{stage} {done}/{total} {record['unit']}", flush=True)
-    elif record.get("message"):
-        print(f"{stage}: {record['message']}", flush=True)
