@@ -30,7 +30,8 @@ def smooth(values: Sequence[float], window: int) -> tuple[float, ...]:
 def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
     """Round numbers (1, 2 or 5 times a power of ten apart) that cover low .. high."""
     if high <= low:
-        high = low + (abs(low) or 1.0)
+        pad = abs(low) / 2 or 1.0
+        low, high = low - pad, high + pad
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
@@ -38,8 +39,8 @@ def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
     return tuple(float(f"{step * (first + index):.12g}") for index in range(math.ceil(high / step) - first + 1))
 
 
-def curve(steps: Sequence[int], values: Sequence[float], title: str, unit: str) -> Image:
-    """Values over steps: each one pale, their running mean over it, axes with round numbers."""
+def curve(steps: Sequence[int], values: Sequence[float], title: str, unit: str, window: int = 1) -> Image:
+    """Values over steps: each one pale, the mean of the last `window` over it, axes with round numbers."""
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.new("RGB", _SIZE, "white")
@@ -60,9 +61,9 @@ def curve(steps: Sequence[int], values: Sequence[float], title: str, unit: str) 
         pen.line([point(column, rows[0]), point(column, rows[-1])], fill=_GRID)
         pen.text((point(column, rows[0])[0], _SIZE[1] - _BOTTOM + 6), f"{column:g}", fill=_TEXT, font=font, anchor="ma")
     _line(pen, [point(*pair) for pair in zip(steps, values, strict=True)], _RAW, 1)
-    window = max(1, len(values) // 25)
     _line(pen, [point(*pair) for pair in zip(steps, smooth(values, window), strict=True)], _SMOOTH, 3)
-    pen.text((_LEFT, 10), f"{title} (dark: mean of {window} steps)", fill=_TEXT, font=font)
+    told = f" (dark: mean of {window} steps)" if window > 1 else ""
+    pen.text((_LEFT, 10), f"{title}{told}", fill=_TEXT, font=font)
     pen.text((_SIZE[0] // 2, _SIZE[1] - 20), "step", fill=_TEXT, font=font, anchor="ma")
     pen.text((8, _TOP - 8), unit, fill=_TEXT, font=font, anchor="ls")
     return image
@@ -70,7 +71,7 @@ def curve(steps: Sequence[int], values: Sequence[float], title: str, unit: str) 
 
 def draw_loss(records: Sequence[dict[str, Any]], path: Path) -> None:
     """The loss of every training step in the events; a step that was repeated after a kill counts once."""
-    _draw(records, "loss", "training loss", "loss", path)
+    _draw(records, "loss", "training loss", "loss", path, smoothed=True)
 
 
 def draw_rate(records: Sequence[dict[str, Any]], path: Path) -> None:
@@ -78,7 +79,9 @@ def draw_rate(records: Sequence[dict[str, Any]], path: Path) -> None:
     _draw(records, "learning_rate", "learning rate", "rate", path)
 
 
-def _draw(records: Sequence[dict[str, Any]], key: str, title: str, unit: str, path: Path) -> None:
+def _draw(
+    records: Sequence[dict[str, Any]], key: str, title: str, unit: str, path: Path, *, smoothed: bool = False
+) -> None:
     found: dict[int, float] = {}
     for record in records:
         data = record.get("data")
@@ -86,7 +89,9 @@ def _draw(records: Sequence[dict[str, Any]], key: str, title: str, unit: str, pa
             found[record["done"]] = data[key]
     if found:
         steps = sorted(found)
-        write_png(curve(steps, [found[step] for step in steps], title, unit), path)
+        # A tenth of the run: what a step's loss shows is mostly the noise level that it drew.
+        window = max(1, min(100, len(steps) // 10)) if smoothed else 1
+        write_png(curve(steps, [found[step] for step in steps], title, unit, window), path)
 
 
 def _line(pen: ImageDraw, points: list[tuple[float, float]], color: str, width: int) -> None:

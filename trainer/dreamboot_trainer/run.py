@@ -22,7 +22,6 @@ from dreamboot_trainer.events import EventLog, Listener
 from dreamboot_trainer.exclusive import only_trainer
 from dreamboot_trainer.interrupts import Interrupts
 from dreamboot_trainer.problems import Interrupted, RepeatingError, TrainerError
-from dreamboot_trainer.report import write_resolved
 from dreamboot_trainer.stages import cache, finish, prepare, training
 
 
@@ -49,8 +48,6 @@ def train(config: Config, run: Path, listeners: Sequence[Listener]) -> None:
         )
         config = in_steps(config, subjects(config, run), int(accelerator.num_processes))
         main = bool(accelerator.is_main_process)
-        if main:
-            write_resolved(config, run)
         path = run / finish.EVENTS
         events = EventLog(path if main else None, *(listeners if main else ()), failures=path)
         context = Context(config, run, events, interrupts, accelerator, chosen)

@@ -19,7 +19,8 @@ _ASKED = "dreamboot"
 """Key in a grid's file for what it was drawn from."""
 _GAP = 4
 _LINE = 18
-"""Pixels between pictures, and of a line of text."""
+_LETTER = 13
+"""Pixels between pictures, of a line of text, and of its letters."""
 
 
 def prompts_of(sampling: Sampling, defaults: Sequence[str]) -> tuple[str, ...]:
@@ -51,21 +52,32 @@ def make_grid(
 
 def draw_grid(rows: Sequence[Sequence[Image]], labels: Sequence[str], title: str) -> Image:
     """Pictures of one size, each row under its label, all under the title."""
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     columns = max(len(row) for row in rows)
     width, height = rows[0][0].size
+    font = ImageFont.load_default(size=_LETTER)
     canvas = Image.new(
         "RGB", (columns * (width + _GAP) + _GAP, _LINE + len(rows) * (_LINE + height + _GAP) + _GAP), "white"
     )
     pen = ImageDraw.Draw(canvas)
-    pen.text((_GAP, _GAP), title, fill="black")
+    room = canvas.width - 2 * _GAP
+    pen.text((_GAP, 2), _shortened(title, room, font.getlength), fill="black", font=font)
     for index, (row, label) in enumerate(zip(rows, labels, strict=True)):
         top = _LINE + index * (_LINE + height + _GAP)
-        pen.text((_GAP, top + _GAP), label, fill="dimgray")
+        pen.text((_GAP, top + 2), _shortened(label, room, font.getlength), fill="dimgray", font=font)
         for column, picture in enumerate(row):
             canvas.paste(picture, (_GAP + column * (width + _GAP), top + _LINE))
     return canvas
+
+
+def _shortened(text: str, room: int, length: Callable[[str], float]) -> str:
+    """As much of the text as there is room for (pixels)."""
+    if length(text) <= room:
+        return text
+    while text and length(f"{text}\u2026") > room:
+        text = text[:-1]
+    return f"{text}\u2026"
 
 
 def beside(before: Path, after: Path, out: Path) -> None:

@@ -18,4 +18,6 @@ def pick(context: Context, run: str, arguments: Sequence[str], environment: str)
         data = {"schema": 1, "config": str(config)}
         yield Report(command="pick", data=data, messages=(f"Would measure the models of {config.parent}.",))
         return
-    yield from ask_trainer(context, "pick", ["--config", str(config), *arguments], environment, str(config.parent))
+    # The folder is told: a run may have been moved.
+    words = ["--config", str(config), "--set", f"output_dir={config.parent}", *arguments]
+    yield from ask_trainer(context, "pick", words, environment, str(config.parent))

@@ -9,7 +9,7 @@ from dreamboot.building.layout import Layout
 from dreamboot.host import Host
 from dreamboot.model import DreambootError, Problem
 
-CONFIG = "config.toml"
+CONFIG, RESOLVED = "config.toml", "resolved.toml"
 
 
 def config_of(host: Host, layout: Layout, named: str) -> Path:
@@ -20,7 +20,7 @@ def config_of(host: Host, layout: Layout, named: str) -> Path:
     if not named:
         newest = _newest(host, layout.runs)
         if newest is not None:
-            return newest
+            return _made_with(host, newest)
         raise DreambootError(
             Problem(
                 id="no-runs",
@@ -31,7 +31,7 @@ def config_of(host: Host, layout: Layout, named: str) -> Path:
         )
     for place in (Path(named), Path(named) / CONFIG, layout.runs / named / CONFIG):
         if host.exists(place) and not host.is_dir(place):
-            return place.absolute()
+            return _made_with(host, place.absolute())
     known = ", ".join(name for name in host.list_dir(layout.runs) if host.exists(layout.runs / name / CONFIG))
     raise DreambootError(
         Problem(
@@ -41,6 +41,12 @@ def config_of(host: Host, layout: Layout, named: str) -> Path:
             hint="the same command with one of these names, or with none for the newest" if known else "dreamboot up",
         )
     )
+
+
+def _made_with(host: Host, config: Path) -> Path:
+    """What the run was last made with, flags included, where it has come to training."""
+    resolved = config.parent / RESOLVED
+    return resolved if config.name == CONFIG and host.exists(resolved) else config
 
 
 def _newest(host: Host, runs: Path) -> Optional[Path]:

@@ -26,5 +26,6 @@ def sample(
         yield Report(command="sample", data=data, messages=(f"Would draw with the model of {config.parent}.",))
         return
     context.host.make_dir(place.absolute().parent)
-    words = ["--config", str(config), "--out", str(place), *arguments]
+    # The folder is told: a run may have been moved.
+    words = ["--config", str(config), "--set", f"output_dir={config.parent}", "--out", str(place), *arguments]
     yield from ask_trainer(context, "sample", words, environment, str(config.parent))

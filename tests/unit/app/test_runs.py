@@ -36,6 +36,15 @@ def test_a_run_is_named_in_four_ways(layout):
     assert config_of(HOST, layout, str(older)) == older
 
 
+def test_what_the_run_was_last_made_with_is_preferred(layout):
+    resolved = layout.runs / "older" / "resolved.toml"
+    resolved.write_text("")
+    assert config_of(HOST, layout, "older") == resolved
+    other = layout.runs / "older" / "other.toml"
+    other.write_text("")
+    assert config_of(HOST, layout, str(other)) == other
+
+
 @pytest.mark.parametrize("name", ["stray", "nothere", "/"])
 def test_what_is_no_run_is_told_with_those_that_are(layout, name):
     with pytest.raises(DreambootError) as caught:

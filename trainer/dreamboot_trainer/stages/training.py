@@ -18,6 +18,7 @@ from dreamboot_trainer.data.batches import Batches
 from dreamboot_trainer.data.items import Item, fingerprints
 from dreamboot_trainer.ema import Average
 from dreamboot_trainer.problems import TrainerError, mismatch
+from dreamboot_trainer.report import write_resolved
 from dreamboot_trainer.stages.anew import start_over
 from dreamboot_trainer.stages.prepare import Prepared
 from dreamboot_trainer.trainable import Trainable
@@ -58,6 +59,9 @@ def train(
         trained, optimizer, schedule, _facts(context, prepared, items), average, context.accelerator.scaler
     )
     first = _resume(context, state)
+    if context.main:
+        # Not before: a call that is refused is none that the run was made with.
+        write_resolved(config, context.run)
     context.events.started(
         "train",
         f"{config.training.max_train_steps - first} steps",
