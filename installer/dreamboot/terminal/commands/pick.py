@@ -36,4 +36,6 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
 
 def render(report: Report) -> str:
     """The trainer's own words: a row per model, what the columns mean, and where the best one is."""
-    return "\n".join(report.data.get("lines", report.messages))
+    from dreamboot.terminal.draw import as_typed
+
+    return "\n".join(as_typed(line) for line in report.data.get("lines", report.messages))
