@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dreamboot_trainer.config import Sampling
 from dreamboot_trainer.files import replacing
+from dreamboot_trainer.lettering import font, lines
 from dreamboot_trainer.pipeline import Pipeline, Request, repeat
 from dreamboot_trainer.problems import TrainerError, mismatch
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 _ASKED = "dreamboot"
 """Key in a grid's file for what it was drawn from."""
 _GAP = 4
-_LINE = 18
-"""Pixels between pictures, and of a line of text."""
+"""Pixels between pictures."""
+_SMALLEST, _LARGEST = 14, 48
+"""Pixels: the sizes of letters."""
 
 
 def prompts_of(sampling: Sampling, defaults: Sequence[str]) -> tuple[str, ...]:
@@ -55,16 +57,23 @@ def draw_grid(rows: Sequence[Sequence[Image]], labels: Sequence[str], title: str
 
     columns = max(len(row) for row in rows)
     width, height = rows[0][0].size
-    canvas = Image.new(
-        "RGB", (columns * (width + _GAP) + _GAP, _LINE + len(rows) * (_LINE + height + _GAP) + _GAP), "white"
-    )
+    across = columns * (width + _GAP) + _GAP
+    # A wide grid is looked at from further away, as it were: letters grow with it.
+    size = min(max(_SMALLEST, across // 32), _LARGEST)
+    letters, line, room = font(size), size * 4 // 3, across - 2 * _GAP
+    texts = [lines(label, letters, room) for label in labels]
+    label_height = max(1, *(len(text) for text in texts)) * line + _GAP
+    heading = line + 2 * _GAP
+    step = label_height + height + 2 * _GAP
+    canvas = Image.new("RGB", (across, heading + len(rows) * step), "white")
     pen = ImageDraw.Draw(canvas)
-    pen.text((_GAP, _GAP), title, fill="black")
-    for index, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        top = _LINE + index * (_LINE + height + _GAP)
-        pen.text((_GAP, top + _GAP), label, fill="dimgray")
+    pen.text((_GAP, _GAP), "\n".join(lines(title, letters, room, 1)), fill="black", font=letters)
+    for index, (row, text) in enumerate(zip(rows, texts, strict=True)):
+        top = heading + index * step
+        for number, part in enumerate(text):
+            pen.text((_GAP, top + number * line), part, fill="dimgray", font=letters)
         for column, picture in enumerate(row):
-            canvas.paste(picture, (_GAP + column * (width + _GAP), top + _LINE))
+            canvas.paste(picture, (_GAP + column * (width + _GAP), top + label_height))
     return canvas
 
 
