@@ -289,28 +289,6 @@ def test_photos_of_many_shapes_are_trained_in_their_shapes(
     assert seen == ({0: {wide}, 1: {tall}, 2: {square}} if buckets else {0: {square}, 1: {square}, 2: {square}})
 
 
-def test_the_report_shows_the_run_and_how_to_repeat_it(tiny: Path, photos: Path, tmp_path: Path) -> None:
-    import re
-    from importlib import metadata
-
-    run = tmp_path / "run <&>"
-    events = train(configure(tiny, photos, num_validation_images=1, validation_steps=2), run)
-    page = (run / "report.html").read_text(encoding="utf-8")
-    pictures = ["before_after", "loss", "learning_rate", "step-000000", "step-000002", "step-000004"]
-    assert re.findall("<figcaption>(.*?)</figcaption>", page) == pictures
-    rows = dict(re.findall("<tr><th>(.*?)</th><td>(.*?)</td></tr>", page))
-    assert (rows["Model"], rows["Steps"], rows["Device"]) == (str(tiny), "4 of 4", "cpu")
-    assert rows["Mean loss of the last tenth"] == f"{losses(events)[4]:.4f}"
-    assert {name: rows[name] for name in ("torch", "diffusers")} == {
-        name: metadata.version(name) for name in ("torch", "diffusers")
-    }
-    assert page.count("data:image/png;base64,") == 6
-    assert "run &lt;&amp;&gt;" in page
-    assert "run <&>" not in page
-    assert "optimizer.learning_rate</th><td>0.001" in page
-    assert "--output_dir NEW_FOLDER" in page
-
-
 def test_a_missing_tracker_is_a_problem(
     tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
