@@ -1,12 +1,13 @@
-"""The loss curve as a PNG, drawn with Pillow alone (matplotlib would cost more to import than the plot to draw)."""
+"""The curves of a run as PNG, drawn with Pillow alone (matplotlib would cost more to import than the plot to draw)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamboot_trainer.lettering import font
 from dreamboot_trainer.sample import write_png
 
 if TYPE_CHECKING:
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 _SIZE = (960, 480)
-_LEFT, _TOP, _RIGHT, _BOTTOM = 72, 36, 24, 48
+_TOP, _RIGHT, _BOTTOM = 56, 32, 76
+_LETTERS = 22
+"""Pixels: still readable where a phone shows the plot at two fifths of its size."""
 _RAW, _SMOOTH, _GRID, _TEXT = "#b8cbe0", "#1f4e8c", "#e4e4e4", "#303030"
+_FLAT = 1e-9
+"""Share of a value that is no change of it."""
 
 
 def smooth(values: Sequence[float], window: int) -> tuple[float, ...]:
@@ -27,71 +32,94 @@ def smooth(values: Sequence[float], window: int) -> tuple[float, ...]:
     return tuple(found)
 
 
-def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) that cover low .. high."""
-    if high <= low:
-        pad = abs(low) / 2 or 1.0
-        low, high = low - pad, high + pad
-    raw = (high - low) / count
+def window_of(count: int) -> int:
+    """How many steps a running mean is of: a tenth of the run, and of a short run more, or it would hide nothing."""
+    return min(count, max(5, count // 10), 250)
+
+
+def constant(values: Sequence[float]) -> bool:
+    """Whether all values are the same, but for rounding."""
+    return max(values) - min(values) <= _FLAT * max(abs(value) for value in values)
+
+
+def limits(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis: just outside of the values. A single value is in the middle."""
+    low, high = min(values), max(values)
+    margin = 0.1 * (abs(low) or 1.0) if constant(values) else 0.05 * (high - low)
+    return low - margin, high + margin
+
+
+def ticks(low: float, high: float, count: int = 6, least: float = 0.0) -> tuple[float, ...]:
+    """Round numbers (1, 2 or 5 times a power of ten apart, `least` or more) within low .. high."""
+    raw = max((high - low) / count, least)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
-    first = math.floor(low / step)
-    return tuple(float(f"{step * (first + index):.12g}") for index in range(math.ceil(high / step) - first + 1))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - _FLAT))
+    first, last = math.ceil(low / step - _FLAT), math.floor(high / step + _FLAT)
+    return tuple(float(f"{step * place:.12g}") for place in range(first, last + 1))
 
 
-def curve(steps: Sequence[int], values: Sequence[float], title: str, unit: str, window: int = 1) -> Image:
-    """Values over steps: each one pale, the mean of the last `window` over it, axes with round numbers."""
-    from PIL import Image, ImageDraw, ImageFont
+def short(value: float) -> str:
+    """A number as people write it: 0.25, 300, 2e-4."""
+    if not 0 < abs(value) < 1e-3:
+        return f"{value:g}"
+    digits, _, power = f"{value:.3e}".partition("e")
+    return f"{float(digits):g}e{int(power)}"
+
+
+def curve(steps: Sequence[int], values: Sequence[float], title: str, window: int = 1) -> Image:
+    """Values over steps. With a window of several steps each value is pale, and their running mean lies over it."""
+    from PIL import Image, ImageDraw
 
     image = Image.new("RGB", _SIZE, "white")
     pen = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=14)
-    rows = ticks(min(values), max(values))
-    columns = ticks(steps[0], steps[-1])
+    letters = font(_LETTERS)
+    low, high = limits(values)
+    first, last = (steps[0], steps[-1]) if len(steps) > 1 else (steps[0] - 1, steps[0] + 1)
+    rows = {row: short(row) for row in ticks(low, high)}
+    left = int(max(letters.getlength(text) for text in rows.values())) + 24
 
     def point(step: float, value: float) -> tuple[float, float]:
-        x = _LEFT + (step - columns[0]) / (columns[-1] - columns[0]) * (_SIZE[0] - _LEFT - _RIGHT)
-        y = _SIZE[1] - _BOTTOM - (value - rows[0]) / (rows[-1] - rows[0]) * (_SIZE[1] - _TOP - _BOTTOM)
+        x = left + (step - first) / (last - first) * (_SIZE[0] - left - _RIGHT)
+        y = _SIZE[1] - _BOTTOM - (value - low) / (high - low) * (_SIZE[1] - _TOP - _BOTTOM)
         return x, y
 
-    for row in rows:
-        pen.line([point(columns[0], row), point(columns[-1], row)], fill=_GRID)
-        pen.text((_LEFT - 8, point(columns[0], row)[1]), f"{row:g}", fill=_TEXT, font=font, anchor="rm")
-    for column in columns:
-        pen.line([point(column, rows[0]), point(column, rows[-1])], fill=_GRID)
-        pen.text((point(column, rows[0])[0], _SIZE[1] - _BOTTOM + 6), f"{column:g}", fill=_TEXT, font=font, anchor="ma")
-    _line(pen, [point(*pair) for pair in zip(steps, values, strict=True)], _RAW, 1)
-    _line(pen, [point(*pair) for pair in zip(steps, smooth(values, window), strict=True)], _SMOOTH, 3)
-    told = f" (dark: mean of {window} steps)" if window > 1 else ""
-    pen.text((_LEFT, 10), f"{title}{told}", fill=_TEXT, font=font)
-    pen.text((_SIZE[0] // 2, _SIZE[1] - 20), "step", fill=_TEXT, font=font, anchor="ma")
-    pen.text((8, _TOP - 8), unit, fill=_TEXT, font=font, anchor="ls")
+    for row, text in rows.items():
+        pen.line([point(first, row), point(last, row)], fill=_GRID)
+        pen.text((left - 10, point(first, row)[1]), text, fill=_TEXT, font=letters, anchor="rm")
+    for column in ticks(first, last, least=1):
+        pen.line([point(column, low), point(column, high)], fill=_GRID)
+        pen.text((point(column, low)[0], _SIZE[1] - _BOTTOM + 8), short(column), fill=_TEXT, font=letters, anchor="ma")
+    if window > 1:
+        _line(pen, [point(*pair) for pair in zip(steps, values, strict=True)], _RAW, 2)
+        title += f" (thin: each step; thick: mean of {window} steps)"
+    _line(pen, [point(*pair) for pair in zip(steps, smooth(values, window), strict=True)], _SMOOTH, 4)
+    pen.text((left, 14), title, fill=_TEXT, font=letters)
+    pen.text(((left + _SIZE[0] - _RIGHT) // 2, _SIZE[1] - 10), "step", fill=_TEXT, font=letters, anchor="ms")
     return image
 
 
-def draw_loss(records: Sequence[dict[str, Any]], path: Path) -> None:
-    """The loss of every training step in the events; a step that was repeated after a kill counts once."""
-    _draw(records, "loss", "training loss", "loss", path, smoothed=True)
+def draw_loss(records: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The loss of every training step in the events."""
+    found = series(records, "loss")
+    if found:
+        write_png(curve(list(found), list(found.values()), "Training loss", window_of(len(found))), path)
 
 
-def draw_rate(records: Sequence[dict[str, Any]], path: Path) -> None:
+def draw_rate(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """The learning rate of every training step in the events."""
-    _draw(records, "learning_rate", "learning rate", "rate", path)
+    found = series(records, "learning_rate")
+    if found:
+        write_png(curve(list(found), list(found.values()), "Learning rate"), path)
 
 
-def _draw(
-    records: Sequence[dict[str, Any]], key: str, title: str, unit: str, path: Path, *, smoothed: bool = False
-) -> None:
+def series(records: Sequence[Mapping[str, Any]], key: str) -> dict[int, float]:
+    """What each training step tells under `key`, in order; a step that was repeated after a kill counts once."""
     found: dict[int, float] = {}
     for record in records:
         data = record.get("data")
         if record.get("event") == "progress" and record.get("stage") == "train" and isinstance(data, dict):
             found[record["done"]] = data[key]
-    if found:
-        steps = sorted(found)
-        # A tenth of the run: what a step's loss shows is mostly the noise level that it drew.
-        window = max(1, min(100, len(steps) // 10)) if smoothed else 1
-        write_png(curve(steps, [found[step] for step in steps], title, unit, window), path)
+    return dict(sorted(found.items()))
 
 
 def _line(pen: ImageDraw, points: list[tuple[float, float]], color: str, width: int) -> None:

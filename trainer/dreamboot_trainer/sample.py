@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dreamboot_trainer.config import Sampling
 from dreamboot_trainer.files import replacing
+from dreamboot_trainer.lettering import font, lines
 from dreamboot_trainer.pipeline import Pipeline, Request, repeat
 from dreamboot_trainer.problems import TrainerError, mismatch
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 _ASKED = "dreamboot"
 """Key in a grid's file for what it was drawn from."""
 _GAP = 4
-_LINE = 18
-_LETTER = 13
-"""Pixels between pictures, of a line of text, and of its letters."""
+"""Pixels between pictures."""
+_SMALLEST, _LARGEST = 14, 48
+"""Pixels: the sizes of letters."""
 
 
 def prompts_of(sampling: Sampling, defaults: Sequence[str]) -> tuple[str, ...]:
@@ -52,32 +53,28 @@ def make_grid(
 
 def draw_grid(rows: Sequence[Sequence[Image]], labels: Sequence[str], title: str) -> Image:
     """Pictures of one size, each row under its label, all under the title."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     columns = max(len(row) for row in rows)
     width, height = rows[0][0].size
-    font = ImageFont.load_default(size=_LETTER)
-    canvas = Image.new(
-        "RGB", (columns * (width + _GAP) + _GAP, _LINE + len(rows) * (_LINE + height + _GAP) + _GAP), "white"
-    )
+    across = columns * (width + _GAP) + _GAP
+    # A wide grid is looked at from further away, as it were: letters grow with it.
+    size = min(max(_SMALLEST, across // 32), _LARGEST)
+    letters, line, room = font(size), size * 4 // 3, across - 2 * _GAP
+    texts = [lines(label, letters, room) for label in labels]
+    label_height = max(1, *(len(text) for text in texts)) * line + _GAP
+    heading = line + 2 * _GAP
+    step = label_height + height + 2 * _GAP
+    canvas = Image.new("RGB", (across, heading + len(rows) * step), "white")
     pen = ImageDraw.Draw(canvas)
-    room = canvas.width - 2 * _GAP
-    pen.text((_GAP, 2), _shortened(title, room, font.getlength), fill="black", font=font)
-    for index, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        top = _LINE + index * (_LINE + height + _GAP)
-        pen.text((_GAP, top + 2), _shortened(label, room, font.getlength), fill="dimgray", font=font)
+    pen.text((_GAP, _GAP), "\n".join(lines(title, letters, room, 1)), fill="black", font=letters)
+    for index, (row, text) in enumerate(zip(rows, texts, strict=True)):
+        top = heading + index * step
+        for number, part in enumerate(text):
+            pen.text((_GAP, top + number * line), part, fill="dimgray", font=letters)
         for column, picture in enumerate(row):
-            canvas.paste(picture, (_GAP + column * (width + _GAP), top + _LINE))
+            canvas.paste(picture, (_GAP + column * (width + _GAP), top + label_height))
     return canvas
-
-
-def _shortened(text: str, room: int, length: Callable[[str], float]) -> str:
-    """As much of the text as there is room for (pixels)."""
-    if length(text) <= room:
-        return text
-    while text and length(f"{text}\u2026") > room:
-        text = text[:-1]
-    return f"{text}\u2026"
 
 
 def beside(before: Path, after: Path, out: Path) -> None:

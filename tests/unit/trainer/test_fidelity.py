@@ -250,6 +250,7 @@ def test_the_reports_command_repeats_the_run(
 ) -> None:
     """As it stands in the page, from another folder than the first call: the same losses, step by step."""
     import html
+    import re
     import shlex
 
     from support.training import losses
@@ -258,8 +259,9 @@ def test_the_reports_command_repeats_the_run(
     monkeypatch.chdir(tmp_path)
     run, again = tmp_path / "a run", tmp_path / "another run"
     first = losses(train(configure(tiny, Path("photos"), learning_rate=3e-4, lr_scheduler="cosine"), run))
-    page = html.unescape((run / "report.html").read_text())
-    command = page.partition("<h2>To repeat it</h2><pre>")[2].partition("</pre>")[0]
+    section = (run / "report.html").read_text().partition("<h2>To repeat it</h2>")[2].partition("</section>")[0]
+    own, command = map(html.unescape, re.findall("<pre><code>(.*?)</code></pre>", section))
+    assert shlex.split(own)[:2] == ["dreamboot", "train"]
     words = shlex.split(command.replace("NEW_FOLDER", shlex.quote(str(again))))
     assert words[:3] == ["python", "-m", "dreamboot_trainer"]
     (tmp_path / "elsewhere").mkdir()

@@ -13,7 +13,7 @@ pytest.importorskip("PIL")
 
 from PIL import Image
 
-from dreamboot_trainer import pipeline, plots, sample
+from dreamboot_trainer import lettering, pipeline, plots, sample
 from support.training import configure, train
 
 pytestmark = pytest.mark.trainer
@@ -29,6 +29,55 @@ def test_a_grid_has_a_row_for_each_prompt_and_a_column_for_each_seed() -> None:
     grid = sample.draw_grid([made[:3], made[3:]], ["first", "second"], "title")
     places = [(x, y) for y in (80, 166) for x in (36, 104, 172)]
     assert [grid.getpixel(place) for place in places] == [each.getpixel((0, 0)) for each in made]
+
+
+def ink(grid: Any, box: tuple[int, int, int, int]) -> Any:
+    """The box around what is not white in a part of the picture."""
+    from PIL import ImageChops
+
+    part = grid.crop(box)
+    found = ImageChops.difference(part, Image.new("RGB", part.size, "white")).getbbox()
+    assert found is not None
+    return found
+
+
+def test_letters_of_a_grid_can_be_read_and_stay_inside() -> None:
+    """Large pictures are shown small: their letters grow with them. A long prompt ends with an ellipsis."""
+    small = sample.draw_grid([[Image.new("RGB", (64, 64), "white")] * 4], ["Hp"], "Hp")
+    large = sample.draw_grid([[Image.new("RGB", (512, 512), "white")] * 4], ["Hp"], "Hp")
+    heights = [bottom - top for _, top, _, bottom in (ink(each, (0, 0, *each.size)) for each in (small, large))]
+    assert heights[0] >= 25
+    assert heights[1] > 2.5 * heights[0]
+    long = sample.draw_grid(
+        [[Image.new("RGB", (64, 64), "white")]], ["a photo of a sks dog on the moon " * 9], "x" * 99
+    )
+    left, _, right, bottom = ink(long, (0, 0, *long.size))
+    assert left >= 3
+    assert right <= long.width - 3
+    assert bottom <= long.height - 64
+
+
+def test_lines_are_wrapped_at_words_and_shortened_at_the_end() -> None:
+    letters = lettering.font(14)
+    width = int(letters.getlength("a photo of")) + 1
+    assert lettering.lines("a photo of sks", letters, width) == ("a photo of", "sks")
+    assert lettering.lines("sks", letters, width) == ("sks",)
+    assert lettering.lines("", letters, width) == ()
+    one, other = lettering.lines("a photo of sks dogs upon the moon", letters, width)
+    assert one == "a photo of"
+    assert other.endswith("…")
+    assert "sks dogs".startswith(other[:-1])
+    assert all(letters.getlength(line) <= width for line in (one, other, *lettering.lines("x" * 99, letters, width)))
+
+
+def test_without_a_scalable_font_labels_are_still_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before Pillow 10.1: no size can be asked for, and the bitmap font knows Latin-1 alone."""
+    from PIL import ImageFont
+
+    bitmap = ImageFont.load_default_imagefont()
+    monkeypatch.setattr(ImageFont, "load_default", lambda: bitmap)
+    grid = sample.draw_grid([[Image.new("RGB", (64, 64), "white")]], ["собака " * 9], "step 1")
+    assert ink(grid, (0, 26, *grid.size))[3] > 5
 
 
 def test_two_grids_lie_before_and_after(tmp_path: Path) -> None:
@@ -136,10 +185,21 @@ def test_a_curve_goes_up_where_the_values_do(tmp_path: Path) -> None:
 def test_running_means_and_round_numbers_by_hand() -> None:
     assert plots.smooth([2.0, 4.0, 6.0, 8.0], 2) == pytest.approx((2.0, 3.0, 5.0, 7.0))
     assert plots.smooth([2.0, 4.0], 25) == pytest.approx((2.0, 3.0))
-    assert plots.ticks(0.13, 0.98) == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
-    assert plots.ticks(1, 100)[0] <= 1
-    assert plots.ticks(1, 100)[-1] >= 100
-    assert len(plots.ticks(3.0, 3.0)) > 1
+    assert plots.ticks(0.13, 0.98) == pytest.approx((0.2, 0.4, 0.6, 0.8))
+    assert plots.ticks(1, 100) == (20, 40, 60, 80, 100)
+    assert plots.ticks(1, 4, least=1) == (1, 2, 3, 4)
+    assert [plots.window_of(count) for count in (1, 4, 12, 300, 9000)] == [1, 4, 5, 30, 250]
+    assert [plots.short(value) for value in (2e-4, 1.5e-5, 0.25, 300.0, 0.0)] == ["2e-4", "1.5e-5", "0.25", "300", "0"]
+
+
+@pytest.mark.parametrize("values", [(2e-4,) * 9, (0.21, 0.4, 0.3), (-1.0, 3.0), (0.0, 0.0), (5e-6, 0.0)])
+def test_the_axis_is_as_long_as_the_values_need(values: tuple[float, ...]) -> None:
+    low, high = plots.limits(values)
+    spread = max(values) - min(values)
+    assert low < min(values) <= max(values) < high
+    assert high - low <= max(1.11 * spread, 0.21 * (abs(values[0]) or 10) if spread == 0 else 0)
+    assert 3 <= len(plots.ticks(low, high)) <= 8
+    assert all(low <= tick <= high for tick in plots.ticks(low, high))
 
 
 def test_a_step_that_was_repeated_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

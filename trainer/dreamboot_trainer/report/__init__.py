@@ -1,8 +1,7 @@
-"""report.html: one page that shows a run, what to do next and how to repeat it, with every picture inside the file."""
+"""report.html: one page that shows a run, what to do with it and how to repeat it, with every picture inside."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,28 +18,12 @@ FIDELITY = "fidelity.json"
 
 def write_report(config: Config, run: Path, records: Sequence[Mapping[str, Any]]) -> Path:
     """Write run/report.html from the configuration, the events and the pictures of the run."""
-    from dreamboot_trainer.report import facts, pictures
-    from dreamboot_trainer.report.page import document, section, table
+    from dreamboot_trainer.report.page import page
 
-    page = document(
-        facts.title(config),
-        facts.subtitle(config, records),
-        (
-            section("Before and after", pictures.before_and_after(config, run)),
-            section("What next", facts.next_steps(config, run)),
-            section("The photos it learnt from", pictures.photos(config, run)),
-            section("Samples over time", pictures.samples(run)),
-            section("Curves", pictures.curves(run, records)),
-            section("Fidelity", facts.fidelity(run / FIDELITY)),
-            section("To repeat it", facts.repeat(repeat_command(run))),
-            section("Changed settings", table(facts.changed(config))),
-            section("The run", table(facts.of_run(config, run, records))),
-            section("Environment", table(facts.environment())),
-        ),
-    )
     out = run / "report.html"
     with replacing(out) as partial:
-        partial.write_text(page, encoding="utf-8")
+        # The name of a photo may hold bytes that are no UTF-8.
+        partial.write_bytes(page(config, run, records).encode("utf-8", "backslashreplace"))
     return out
 
 
@@ -54,9 +37,3 @@ def write_resolved(config: Config, run: Path) -> None:
     config = replace(config, checkpoint=replace(config.checkpoint, resume="auto"))
     with replacing(run / RESOLVED) as partial:
         partial.write_text(dump(absolute(config, Path.cwd())), encoding="utf-8")
-
-
-def repeat_command(run: Path) -> str:
-    """The trainer's own command that makes the same run again in another folder."""
-    config = shlex.quote(str(run / RESOLVED))
-    return f"python -m dreamboot_trainer train --config {config} --output_dir NEW_FOLDER"

@@ -1,87 +1,77 @@
-"""The page's pictures: grids, photos and curves."""
+"""Pictures inside the page, as small as they still look right."""
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
-from dreamboot_trainer.config import Config
-from dreamboot_trainer.data.concepts import subjects
-from dreamboot_trainer.data.photos import list_photos, open_photo
+from dreamboot_trainer.data.photos import open_photo
 from dreamboot_trainer.problems import TrainerError
-from dreamboot_trainer.report.page import grid, paragraph, picture
 
-_SHOWN = 12
-_SIDE = 192
-"""Photos that are shown, and the longer side of each in pixels."""
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_WIDEST = 1600
+"""Pixels: twice what the page shows a grid in; the whole one is in samples/."""
+_THUMBNAIL = 240
+_QUALITY = 88
+Item = TypeVar("Item")
 
 
-def before_and_after(config: Config, run: Path) -> str:
-    """The first and the last grid, where they show the same prompts: then before_after.png was made of them."""
-    paths = [run / "samples" / f"step-{step:06d}.png" for step in (0, config.training.max_train_steps)]
-    if not (run / "samples" / "before_after.png").is_file() or not all(path.is_file() for path in paths):
+def grids(run: Path) -> dict[int, Path]:
+    """Step -> sample grid, in order."""
+    found = {}
+    for path in (run / "samples").glob("step-*.png"):
+        number = re.fullmatch(r"step-(\d+)", path.stem)
+        if number:
+            found[int(number[1])] = path
+    return dict(sorted(found.items()))
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` of the items, evenly, with the first and the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
+
+
+def png(path: Path) -> str:
+    """The file as it is, as a data address; empty where there is none."""
+    if not path.is_file():
         return ""
-    words = ("Before training", f"After {config.training.max_train_steps} steps")
-    return grid((picture(path.read_bytes(), text) for path, text in zip(paths, words, strict=True)), "pair")
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
-def samples(run: Path) -> str:
-    """Every grid of the course."""
-    found = []
-    for path in sorted((run / "samples").glob("step-*[0-9].png")):
-        step = int(path.stem.rpartition("-")[2])
-        found.append(picture(path.read_bytes(), f"After {step} steps" if step else "Before training"))
-    return grid(found, "pair")
+def grid(path: Path) -> tuple[str, int, int]:
+    """A sample grid as JPEG, its width and height; an empty address where it cannot be read."""
+    from PIL import Image
 
-
-def photos(config: Config, run: Path) -> str:
-    """Small pictures of the photos, as far as they are still there."""
-    found: list[str] = []
-    total = 0
     try:
-        for subject in subjects(config, run):
-            paths = list_photos(subject.instance_dir).photos
-            total += len(paths)
-            found += [_small(path) for path in paths[: _SHOWN - len(found)]]
-    except TrainerError:
-        pass  # they may have been moved or deleted since
-    shown = grid((each for each in found if each), "row")
-    more = f", {_SHOWN} of them here" if total > _SHOWN else ""
-    return f"{paragraph(f'{total} photos{more}.')}{shown}" if shown else ""
+        with Image.open(path) as image:
+            picture = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError):
+        return "", 0, 0
+    picture.thumbnail((_WIDEST, 8 * _WIDEST))
+    return _jpeg(picture), *picture.size
 
 
-def _small(path: Path) -> str:
+def thumbnail(path: Path) -> str:
+    """A photo as a small square JPEG; empty where it cannot be read any more."""
+    from PIL import ImageOps
+
     try:
-        image = open_photo(path)
+        picture = open_photo(path)
     except TrainerError:
         return ""
-    image.thumbnail((_SIDE, _SIDE))
-    content = io.BytesIO()
-    image.save(content, format="JPEG", quality=80)
-    return picture(content.getvalue(), path.name, "jpeg")
+    return _jpeg(ImageOps.fit(picture, (_THUMBNAIL, _THUMBNAIL)))
 
 
-def curves(run: Path, records: Sequence[Mapping[str, Any]]) -> str:
-    """The loss, and the learning rate: a sentence where it never changes."""
-    told = [r["data"] for r in records if (r.get("event"), r.get("stage")) == ("progress", "train")]
-    rates = {data["learning_rate"] for data in told}
-    rate = run / "plots" / "learning_rate.png"
-    parts = [_curve(run / "plots" / "loss.png", "Loss of each step, and its running mean")]
-    if len(rates) == 1:
-        parts.append(paragraph(f"The learning rate was {rates.pop():g} in every step."))
-    else:
-        parts.append(_curve(rate, "Learning rate"))
-    if parts[0]:
-        parts.append(
-            paragraph(
-                "The loss depends mostly on how much noise a step happened to draw, and hardly falls while a model "
-                "learns. The pictures tell more."
-            )
-        )
-    return "".join(parts)
-
-
-def _curve(path: Path, caption: str) -> str:
-    return picture(path.read_bytes(), caption) if path.is_file() else ""
+def _jpeg(picture: Image) -> str:
+    held = io.BytesIO()
+    # Grids have thin letters, which halved colours would fray.
+    picture.save(held, format="JPEG", quality=_QUALITY, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode("ascii")
