@@ -70,8 +70,9 @@ def draw_grid(rows: Sequence[Sequence[Image]], labels: Sequence[str], title: str
     pen.text((_GAP, _GAP), "\n".join(lines(title, letters, room, 1)), fill="black", font=letters)
     for index, (row, text) in enumerate(zip(rows, texts, strict=True)):
         top = heading + index * step
+        above = top + label_height - _GAP - len(text) * line  # a short label stands right over its row, too
         for number, part in enumerate(text):
-            pen.text((_GAP, top + number * line), part, fill="dimgray", font=letters)
+            pen.text((_GAP, above + number * line), part, fill="dimgray", font=letters)
         for column, picture in enumerate(row):
             canvas.paste(picture, (_GAP + column * (width + _GAP), top + label_height))
     return canvas

@@ -197,6 +197,23 @@ def test_an_adapter_without_samples_and_photos(tiny: Path, photos: Path, tmp_pat
     assert not page.images("Samples")
 
 
+def test_several_subjects_share_the_room_for_photos(sampled: Path, tmp_path: Path) -> None:
+    rows = []
+    for name, count in (("cat", 9), ("dog", 20)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            Image.new("RGB", (90, 60), "red").save(tmp_path / name / f"{name}-{number:02d}.jpg")
+        prompts = {"instance_prompt": f"a photo of sks {name}", "class_prompt": f"a photo of a {name}"}
+        rows.append({**prompts, "instance_data_dir": str(tmp_path / name)})
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    (tmp_path / "dog" / "dog-00.jpg").write_bytes(b"no picture")
+    page = rewritten(sampled, concepts_list=tmp_path / "list.json")
+    assert [len(page.images(name)) for name in ("cat-", "dog-")] == [6, 5]
+    assert "9 photos of “a photo of sks cat”; 6 of them here." in page.texts["p"]
+    assert "20 photos of “a photo of sks dog”; 5 of them here." in page.texts["p"]
+    assert page.rows()["prior.num_class_images"] == "3"
+
+
 def test_scores_have_a_column_each_and_say_what_they_mean(sampled: Path) -> None:
     def score(value: float, real: Any = None) -> list[dict[str, Any]]:
         return [{"name": "DINO", "role": "subject", "value": value, "real": real}]

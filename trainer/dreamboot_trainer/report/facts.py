@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from dreamboot_trainer.config import SECTIONS, Config, keys_of
+from dreamboot_trainer.config import SECTIONS, Concept, Config, keys_of
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "bitsandbytes", "peft", "safetensors", "pillow")
 Record = Mapping[str, Any]
@@ -84,17 +84,24 @@ def memory(mebibytes: int) -> str:
     return f"{mebibytes} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"
 
 
-def changed(config: Config) -> list[tuple[str, object, object]]:
+def changed(config: Config) -> list[tuple[str, str, str]]:
     """Every key that is not at its default: its name, value and default."""
-    found: list[tuple[str, object, object]] = []
+    found: list[tuple[str, str, str]] = []
     for section, cls in SECTIONS.items():
         part = getattr(config, section)
         found += [
-            (key.dotted, getattr(part, key.name), key.default)
+            (key.dotted, _told(getattr(part, key.name)), _told(key.default))
             for key in keys_of(section, cls)
             if getattr(part, key.name) != key.default
         ]
     return found
+
+
+def _told(value: object) -> str:
+    """A value as config.toml has it; of several concepts what they are called."""
+    if isinstance(value, tuple):
+        return "; ".join(each.instance_prompt if isinstance(each, Concept) else str(each) for each in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def environment(config: Config, run: Path, records: Sequence[Record]) -> list[tuple[str, object]]:
