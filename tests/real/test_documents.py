@@ -107,6 +107,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     ]
     data = answer(home, "up", "--yes", "--output", str(place / "RUN"), *settings)
     shutil.copytree(place / "RUN" / "model", place / "runs" / "sks" / "model")
+    # What is meant where no run is named.
+    shutil.copytree(place / "RUN", home / "runs" / "rex")
     for name in ("model.safetensors", "v1-5-pruned-emaonly.safetensors", "SRC.safetensors"):
         shutil.copy(data["checkpoint"], place / name)
     grids = sorted((place / "RUN" / "samples").glob("step-*.png"))
