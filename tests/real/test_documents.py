@@ -47,7 +47,10 @@ ELSEWHERE = {
     "python3 tests/windows/make_root.py": "tests/windows/test_wine_root.py::test_a_complete_root_is_left_alone",
 }
 # Few steps: what these settings say is measured elsewhere.
-SHORT = ("num_class_images=2", "num_inference_steps=2", "class_inference_steps=2", "validation_steps=0")
+SHORT = (
+    "num_class_images=2", "num_inference_steps=2", "class_inference_steps=2", "validation_steps=0",
+    "num_validation_images=1",
+)  # fmt: skip
 
 
 def shown() -> list[tuple[str, str]]:
