@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Union
 from dreamboot.app.context import Context
 from dreamboot.app.environment import plan_of
 from dreamboot.app.train import named
+from dreamboot.app.trainer_answers import problem_of
 from dreamboot.building import generations
 from dreamboot.building.layout import Layout
 from dreamboot.host.base import ProgramFailed
@@ -65,9 +66,9 @@ def _answer(lines: Sequence[str]) -> Dict[str, Any]:
 
 def _problem(command: str, answer: Mapping[str, Any], said: Sequence[str]) -> Problem:
     """The trainer's own, or of one that died without a word the cause that its last words show."""
-    told: Mapping[str, Any] = answer.get("problem") or {}
-    if told:
-        return Problem(**{key: str(told.get(key, "")) for key in ("id", "what", "cause", "hint", "link")})
+    told = problem_of(answer)
+    if told is not None:
+        return told
     usage = _USAGE.match(said[-1]) if said else None
     died = Problem(
         id=f"{command}-failed",

@@ -50,10 +50,10 @@ def _made_with(host: Host, config: Path) -> Path:
 
 
 def _newest(host: Host, runs: Path) -> Optional[Path]:
-    """The configuration that was written last."""
+    """The configuration of the run that was trained last; of one that has not come so far, when it began."""
     found = [runs / name / CONFIG for name in host.list_dir(runs)]
     present = [path for path in found if host.exists(path)]
-    return max(present, key=lambda path: path.stat().st_mtime, default=None)
+    return max(present, key=lambda path: _made_with(host, path).stat().st_mtime, default=None)
 
 
 def free_name(host: Host, folder: Path) -> Path:

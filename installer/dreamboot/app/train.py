@@ -153,11 +153,11 @@ def _check(context: Context, run: Run, variables: Dict[str, str], call: Call) ->
 
 
 def _follow(context: Context, run: Run, command: Sequence[str], variables: Dict[str, str]) -> Iterator[Event]:
-    return follow_from(context, command, variables, run.folder / "events.jsonl", run.log)
+    return follow_from(context, command, variables, run.folder / "events.jsonl", run.log, hosts=run.launch.hosts)
 
 
 def follow_from(
-    context: Context, command: Sequence[str], variables: Dict[str, str], events: Path, log: Path
+    context: Context, command: Sequence[str], variables: Dict[str, str], events: Path, log: Path, *, hosts: int = 1
 ) -> Iterator[Event]:
     """Start `command` and follow what it writes to `events`.
 
@@ -165,7 +165,7 @@ def follow_from(
     """
     child = context.host.spawn(command, env=variables, output=log)
     try:
-        yield from follow(context.host, child, events, log)
+        yield from follow(context.host, child, events, log, hosts=hosts)
     except DreambootError as error:
         if error.problem.id != UNEXPLAINED:
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Dict, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from dreamboot.app.context import Context
 from dreamboot.launching import trainer
@@ -33,9 +33,13 @@ def ask(context: Context, environment: Environment, variables: Dict[str, str], a
 def problem_in(text: str) -> Optional[Problem]:
     """The first Problem of a `--json` answer; the others are told with it."""
     try:
-        data = json.loads(text)
+        return problem_of(json.loads(text))
     except ValueError:
         return None
+
+
+def problem_of(data: Mapping[str, Any]) -> Optional[Problem]:
+    """The same of an answer that was read; None where it tells none."""
     problems = data.get("problems") or ([data["problem"]] if data.get("problem") else [])
     if not problems:
         return None

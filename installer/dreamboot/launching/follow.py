@@ -21,8 +21,8 @@ STOP = "stop"
 GRACE_SECONDS = 180.0
 
 
-def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]:
-    """Yield the trainer's events until it ends; `events` is read from its present end on.
+def follow(host: Host, child: Child, events: Path, log: Path, *, hosts: int = 1) -> Iterator[Event]:
+    """Yield the trainer's events until it ends; `events` is read from its present end on. `hosts` train together.
 
     Raises `DreambootError` with the trainer's own Problem when it ends badly. On Ctrl-C the trainer is asked to save
     its work, and KeyboardInterrupt goes on when it has.
@@ -59,7 +59,9 @@ def follow(host: Host, child: Child, events: Path, log: Path) -> Iterator[Event]
     killed = None
     if ended:
         said = (host.read_bytes(log) or b"")[before:].decode("utf-8", "replace")
-        killed = killed_worker(said, events.parent / "config.toml") or lost_host(said)
+        killed = killed_worker(said, events.parent / "config.toml")
+        # On one host the lost process has a log of its own here, which tells more.
+        killed = killed or (lost_host(said) if hosts > 1 else None)
     # accelerate's launcher turns the trainer's 130 into a 1, torch's would restart it: the trainer then ends with 0.
     # An interrupt may reach the trainer and not us.
     if ended == int(ExitCode.INTERRUPTED) or (stopped and failure is None and killed is None):
