@@ -293,8 +293,10 @@ def test_its_recipe_trains_and_the_result_is_drawn(flow_folders, photos, tmp_pat
 
     run = tmp_path / "run"
     run.mkdir()
-    (run / "config.toml").write_text("[data]\nresolution = 64\n[training]\nmax_train_steps = 2\n")
+    (run / "config.toml").write_text("")
+    # A recipe wins over the file, and the call over both: a miniature has no room for the recipe's 512 pixels.
     more = [
+        "--resolution", "64", "--max_train_steps", "2",
         "--pretrained_model_name_or_path", str(flow_folders[name]), "--instance_data_dir", str(photos),
         "--instance_prompt", "a photo of sks dog", "--class_prompt", "a photo of a dog", "--num_inference_steps", "2",
         "--num_validation_images", "1", "--device", "cpu",
