@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamboot_trainer.base_model import base_folder
+from dreamboot_trainer.checks.fits import size_faults
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.data.concepts import subjects
 from dreamboot_trainer.events import EventLog
+from dreamboot_trainer.families import family_of
 from dreamboot_trainer.model_folder import INDEX, ModelFolder, read_folder
+from dreamboot_trainer.problems import TrainerError
 
 if TYPE_CHECKING:
     from dreamboot_trainer.pipeline import Pipeline
@@ -33,7 +36,11 @@ def draw(config: Config, run: Path, out: Path, events: EventLog, *, prompts: Seq
 
     result = run / "model"
     place = model or (result if result.is_dir() else None)
-    pipeline = open_model(config, base_folder(config, run), place)
+    base = base_folder(config, run)
+    faults = size_faults(config, base, family_of(base))
+    if faults:
+        raise TrainerError(*faults)
+    pipeline = open_model(config, base, place)
     own = [prompt for subject in subjects(config, run) for prompt in (subject.instance_prompt, subject.class_prompt)]
     found = prompts or sample.prompts_of(config.sampling, own)
     count = pictures or config.sampling.num_validation_images or PICTURES
@@ -58,7 +65,6 @@ def open_model(config: Config, base: ModelFolder, trained: Path | None) -> Pipel
 
     TrainerError for a folder that can't be read.
     """
-    from dreamboot_trainer.families import family_of
     from dreamboot_trainer.methods import methods
 
     adapter = trained is not None and trained.is_dir() and not (trained / INDEX).is_file()

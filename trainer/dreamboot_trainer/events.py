@@ -106,7 +106,16 @@ def _open(path: Path) -> TextIO:
 
 def failed_since(path: Path, moment: float) -> bool:
     """Whether a process told a Problem at or after `moment` (Unix seconds)."""
-    return any(record.get("event") == "failed" and record.get("time", 0) >= moment for record in read_events(path))
+    return any(record.get("event") == "failed" for record in _since(path, moment))
+
+
+def started_over_since(path: Path, moment: float) -> bool:
+    """Whether training started over at or after `moment` (Unix seconds)."""
+    return any(_data(record).get(OVER) for record in _since(path, moment))
+
+
+def _since(path: Path, moment: float) -> list[dict[str, Any]]:
+    return [record for record in read_events(path) if record.get("time", 0) >= moment]
 
 
 def read_events(path: Path) -> tuple[dict[str, Any], ...]:

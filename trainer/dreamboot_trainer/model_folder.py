@@ -53,6 +53,11 @@ class ModelFolder:
         """config.json (or scheduler_config.json) of one component; empty where there is none."""
         return self.configs.get(name, {})
 
+    @property
+    def pixels_per_latent(self) -> int:
+        """Pixels a side that the VAE makes one latent of: it halves between its widths (8 in published models)."""
+        return int(2 ** (len(self.config("vae").get("block_out_channels", (1, 1, 1, 1))) - 1))
+
 
 def read_folder(path: Path, others: Mapping[str, Path] | None = None) -> ModelFolder:
     """The folder's index and configs; TrainerError where it is not a diffusers folder."""

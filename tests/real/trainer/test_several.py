@@ -193,6 +193,28 @@ def test_with_restarts_it_goes_on_by_itself(inputs: Path, whole: Path, tmp_path:
     assert sum(r["event"] == "started" and r["stage"] == "train" for r in read_events(run / "events.jsonl")) == 2
 
 
+def test_killed_before_training_begins_anew_it_does_not_go_on_with_the_earlier_training(
+    inputs: Path, whole: Path, tmp_path: Path
+) -> None:
+    """While class images are made, the folder still holds the checkpoints of the earlier training."""
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    shutil.rmtree(run / "class_images")
+    before = len(read_events(run / "events.jsonl"))
+    more = ("--set", "resume=never", "--set", "class_inference_steps=200", "--set", "max_train_steps=4")
+
+    def added() -> list[dict[str, Any]]:
+        return list(read_events(run / "events.jsonl")[before:])
+
+    with started(call(inputs, run, "--processes", "2", "--restarts", "2", *more)) as process:
+        when(process, lambda: any(r["stage"] == "class-images" for r in added()))
+        worker(process, 0).kill()
+        said, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, said
+    assert sum(r["event"] == "started" and r["stage"] == "class-images" for r in added()) == 2, "killed too late"
+    assert [r["done"] for r in added() if r["event"] == "progress" and r["stage"] == "train"] == [1, 2, 3, 4]
+    assert (run / "earlier" / "1" / "checkpoints").is_dir()
+
+
 def test_a_loss_that_is_not_finite_is_not_tried_again(inputs: Path, tmp_path: Path) -> None:
     """New processes would go on from the same checkpoint to the same loss."""
     run = make_run(inputs, tmp_path / "run")

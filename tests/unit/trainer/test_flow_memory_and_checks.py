@@ -156,6 +156,13 @@ def test_room_is_asked_for_an_adapter_and_not_for_the_model(flow_folders, photos
         ("sd3", {}, "method-not-for-family", "method=lora"),
         ("sd3", {"method": "lora", "attention": "naive"}, "attention-not-for-family", "attention=auto"),
         ("flux", {"method": "lora", "resolution": 72}, "config-wrong-value", "resolution=64"),
+        ("sd3", {"method": "lora", "resolution": 512}, "config-wrong-value", "resolution=256"),
+        (
+            "sd3",
+            {"method": "lora", "resolution": 256, "aspect_ratio_buckets": True},
+            "config-wrong-value",
+            "resolution=192",
+        ),
         (
             "flux",
             {"method": "lora", "use_dora": True, "save_original": True},
@@ -177,6 +184,19 @@ def test_what_does_not_fit_the_family_is_said_before(
     assert not check(
         configure({**flow_folders, "sd1": tiny}[name], photos, **options | {words[0]: words[1]}), tmp_path
     ).problems
+
+
+@pytest.mark.parametrize(("side", "right"), [(512, 256), (72, 64)])
+def test_a_picture_of_a_size_that_the_network_does_not_take_is_said_before(
+    flow_folders, photos, tmp_path, capsys, side, right
+):
+    from dreamboot_trainer.cli import main
+
+    model = ["--pretrained_model_name_or_path", str(flow_folders["sd3"]), "--instance_data_dir", str(photos)]
+    call = ["sample", *model, "--instance_prompt", "a dog", "--output_dir", str(tmp_path), "--out", str(tmp_path / "a")]
+    assert main([*call, "--resolution", str(side)]) == 1
+    assert f"--set resolution={right}" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
 
 
 def test_advice_on_guidance_and_memory(flow_folders, photos, tmp_path):

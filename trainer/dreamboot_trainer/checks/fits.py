@@ -6,8 +6,9 @@ from pathlib import Path
 
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.config import Config
+from dreamboot_trainer.data.buckets import bucket_sizes
 from dreamboot_trainer.families import Family, family_of
-from dreamboot_trainer.model_folder import read_folder
+from dreamboot_trainer.model_folder import ModelFolder, read_folder
 from dreamboot_trainer.problems import Problem
 
 _MUCH = 1.5
@@ -22,7 +23,8 @@ def check_fits(config: Config, model: Path) -> Checked:
     family = family_of(folder)
     faults = [
         *method_faults(config, family),
-        *_sides(config, family),
+        # Not a multiple of 8 is a fault of the configuration itself, and told as such.
+        *([] if config.data.resolution % 8 else size_faults(config, folder, family)),
         *_flow(config, family),
         *_adapter(config, family),
     ]
@@ -58,11 +60,21 @@ def method_faults(config: Config, family: Family) -> list[Problem]:
     return faults
 
 
-def _sides(config: Config, family: Family) -> list[Problem]:
+def size_faults(config: Config, folder: ModelFolder, family: Family) -> list[Problem]:
+    """Whether the network takes pictures of this size, whether learnt from or drawn."""
     side, step = config.data.resolution, family.multiple
-    if side % 8 or side % step == 0:
-        return []  # not a multiple of 8 is a fault of the configuration itself
-    return [_wrong("resolution", f"a multiple of {step} for {family.title}", side, f"resolution={side // step * step}")]
+    if side % step:
+        return [
+            _wrong("resolution", f"a multiple of {step} for {family.title}", side, f"resolution={side // step * step}")
+        ]
+    limit = family.largest_side(folder)
+    sizes = bucket_sizes(side, step) if config.data.aspect_ratio_buckets else ((side, side),)
+    longest = max(max(size) for size in sizes)
+    if not limit or longest <= limit:
+        return []
+    found = f"{side}, with buckets of up to {longest}" if longest > side else side
+    expected = f"sides of at most {limit} pixels, for which {folder.path} has positions"
+    return [_wrong("resolution", expected, found, f"resolution={limit * side // longest // step * step}")]
 
 
 def _flow(config: Config, family: Family) -> list[Problem]:

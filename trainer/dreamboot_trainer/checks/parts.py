@@ -26,7 +26,7 @@ def check_parts(folder: ModelFolder, family: Family) -> tuple[Problem, ...]:
 def check_other_vae(own: ModelFolder, other: ModelFolder) -> tuple[Problem, ...]:
     """A VAE from elsewhere must be of the latent space that the model was trained in."""
     was, now = own.config("vae"), other.config("vae")
-    factors = [2 ** (len(config.get("block_out_channels", (1, 1, 1, 1))) - 1) for config in (was, now)]
+    factors = [folder.pixels_per_latent for folder in (own, other)]
     if factors[0] != factors[1]:
         return (_vae(other, f"{factors[0]} pixels a side per latent, as the model's own", f"{factors[1]} pixels"),)
     scales = [config.get("scaling_factor", 0.18215) for config in (was, now)]

@@ -142,6 +142,7 @@ class Family:
     """One model family. `denoiser` names the trained component; `multiple` is what image sides must divide by.
 
     `widths`: what of the denoiser's config the text encoders must fit.
+    `positions`: the key of the denoiser's config that says for how many patches a side it has positions, if any.
     `packing`: latent pixels that the denoiser takes as one. `never_trained`: text encoders that always stay as they
     are. `methods`, `attentions`: values of the keys `method` and `attention` that it can be trained with.
     `flow`: trained by flow matching, so noise levels are shares of noise 0..1. `guidance`: the usual guidance_scale.
@@ -160,6 +161,7 @@ class Family:
     text_encoders: tuple[str, ...] = ("text_encoder",)
     lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
     widths: tuple[Width, ...] = (Width(key="cross_attention_dim", made=(("text_encoder", "hidden_size"),)),)
+    positions: str = ""
     packing: int = 1
     never_trained: tuple[str, ...] = ()
     methods: tuple[str, ...] = ("full", "lora")
@@ -177,6 +179,11 @@ class Family:
     def latent_channels(self, folder: ModelFolder) -> int:
         """Channels of the latents that the denoiser takes."""
         return int(folder.config(self.denoiser).get("in_channels", 4)) // self.packing
+
+    def largest_side(self, folder: ModelFolder) -> int:
+        """Pixels a side of the largest picture that the denoiser takes; 0: any."""
+        config = folder.config(self.denoiser)
+        return int(config.get(self.positions, 0)) * int(config.get("patch_size", 1)) * folder.pixels_per_latent
 
     @property
     def load(self) -> Load:

@@ -17,6 +17,7 @@ from dreamboot_trainer.context import Context
 from dreamboot_trainer.data.batches import Batches
 from dreamboot_trainer.data.items import Item, fingerprints
 from dreamboot_trainer.ema import Average
+from dreamboot_trainer.events import started_over_since
 from dreamboot_trainer.problems import TrainerError, mismatch
 from dreamboot_trainer.report import write_resolved
 from dreamboot_trainer.stages.anew import start_over
@@ -159,9 +160,8 @@ def _facts(context: Context, prepared: Prepared, items: Sequence[Item]) -> dict[
 
 def _resume(context: Context, state: checkpoint.State) -> int:
     """The number of steps already done, after loading them into `state`."""
-    # A process that takes the place of one that died goes on with what was begun anew.
-    restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-    if context.config.checkpoint.resume == "never" and not restarted:
+    # The main process decides for all: another would read of a start that it has just written down.
+    if context.gather([_is_new(context)])[0]:
         start_over(context)
         return 0
     saved = checkpoint.complete(context.run / "checkpoints")
@@ -171,6 +171,20 @@ def _resume(context: Context, state: checkpoint.State) -> int:
     _require_steps_left(context, saved[-1].step)
     context.events.line("train", f"Goes on from {saved[-1].path.name}")
     return saved[-1].step
+
+
+def _is_new(context: Context) -> bool:
+    """Whether training starts over, as resume = never asks, and has not done so since the run was launched.
+
+    A process that takes the place of one that died goes on with what was begun anew; one that died before that, while
+    class images were made, has begun nothing, and the folder still holds the earlier training.
+    """
+    if context.config.checkpoint.resume != "never":
+        return False
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return True
+    launched = os.environ.get("DREAMBOOT_LAUNCHED", "")
+    return bool(launched) and not started_over_since(context.run / "events.jsonl", float(launched))
 
 
 def _require_steps_left(context: Context, done: int) -> None:

@@ -26,5 +26,5 @@ def decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
 
 def shape(folder: ModelFolder, height: int, width: int) -> tuple[int, int, int]:
     """Channels, height and width of the latents for an image of this size in pixels."""
-    factor = 2 ** (len(folder.config("vae").get("block_out_channels", (1, 1, 1, 1))) - 1)
+    factor = folder.pixels_per_latent
     return int(folder.config("unet").get("in_channels", 4)), height // factor, width // factor

@@ -41,6 +41,7 @@ FAMILY = Family(
         ),
         Width(key="joint_attention_dim", made=(("text_encoder_3", "d_model"),)),
     ),
+    positions="pos_embed_max_size",
     # Those of diffusers' examples/dreambooth/train_dreambooth_lora_sd3.py.
     lora_targets=(
         "attn.add_k_proj", "attn.add_q_proj", "attn.add_v_proj", "attn.to_add_out",

@@ -10,6 +10,5 @@ __all__ = ["decode", "encode", "shape"]
 
 def shape(folder: ModelFolder, height: int, width: int) -> tuple[int, int, int]:
     """Channels, height and width of the latents for an image of this size in pixels."""
-    config = folder.config("vae")
-    factor = 2 ** (len(config.get("block_out_channels", (1, 1, 1, 1))) - 1)
-    return int(config.get("latent_channels", 16)), height // factor, width // factor
+    factor = folder.pixels_per_latent
+    return int(folder.config("vae").get("latent_channels", 16)), height // factor, width // factor
