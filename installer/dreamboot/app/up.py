@@ -72,7 +72,7 @@ def up(
     photos = len(photo_names.among(context.host.list_dir(subject.photos))) if subject.photos else 0
     settings = run_settings(subject, plan, photos, method=wish.method)
     folder = run_folder(layout, subject, settings)
-    overview = summary_lines(machine, plan, subject, settings, folder)
+    overview = summary_lines(machine, plan, subject, settings, folder, photos)
     if context.dry_run:
         todo = (*map(describe, steps(plan, order.requirements)), f"train: in {folder}")
         asked = {"schema": 1, "plan": to_json(plan), "steps": list(todo), "summary": overview}
@@ -211,21 +211,24 @@ def base_model(subject: Subject) -> str:
     return f"{name} ({size} to download from the hub, unless it is here already)"
 
 
-def summary_lines(machine: Machine, plan: Plan, subject: Subject, settings: Tuple[str, ...], folder: Path) -> List[str]:
-    """What will happen, before it does: for the wizard and the log."""
+def summary_lines(
+    machine: Machine, plan: Plan, subject: Subject, settings: Tuple[str, ...], folder: Path, photos: int
+) -> List[str]:
+    """What will happen, before it does: for the wizard and the log. `photos`: how many there are."""
     taught = (
         "the built-in demo subject"
         if subject.is_demo
-        else f"{subject.photos} as '{subject.token} {subject.class_noun}'"
+        else f"{photos} photo{'s' * (photos != 1)} in {subject.photos} as '{subject.token} {subject.class_noun}'"
     )
-    chosen = dict(text.partition("=")[::2] for text in settings)
+    chosen = {key.rpartition(".")[2].strip(): text for key, _, text in (each.partition("=") for each in settings)}
+    method = "a LoRA" if chosen["method"] == "lora" else "all weights"
     return [
         f"Machine:     {summary(machine)}",
         f"Environment: {one_line(plan)}",
         f"Download:    {cost(plan) or 'nothing'}",
         f"Base model:  {base_model(subject)}",
         f"Teaches:     {taught}",
-        f"Training:    {training_time(plan, chosen, demo=subject.on_miniature)}",
+        f"Training:    {method}; {training_time(plan, chosen, demo=subject.on_miniature)}",
         f"Peak memory: {peak_memory(plan, demo=subject.on_miniature)}",
         f"Results in:  {folder}",
     ]

@@ -8,9 +8,9 @@ import pytest
 
 from dreamboot.app.context import Context
 from dreamboot.app.train import require_settings
-from dreamboot.app.up import Subject, base_model, require_model, require_subject, run_settings
+from dreamboot.app.up import Subject, base_model, require_model, require_subject, run_settings, summary_lines
 from dreamboot.host import current
-from dreamboot.model import DreambootError, Plan, Preset, SourceKind, TorchBuild
+from dreamboot.model import DreambootError, Machine, Plan, Preset, SourceKind, TorchBuild
 
 TORCH = TorchBuild(version="2.13.0", tag="cpu", source=SourceKind.FIND_LINKS)
 
@@ -88,6 +88,17 @@ def test_the_last_word_on_the_method_decides_its_rate():
     settings = run_settings(Subject(settings=("method=full",)), plan, method="lora")
     chosen = dict(text.partition("=")[::2] for text in settings)
     assert (chosen["method"], chosen["learning_rate"]) == ("full", "0.0002")
+
+
+@pytest.mark.parametrize(
+    ("settings", "method"), [((), "a LoRA"), (("training.method=full",), "all weights"), (("method=lora",), "a LoRA")]
+)
+def test_the_summary_says_what_is_trained_and_from_how_many_photos(tmp_path, settings, method):
+    plan = Plan(python="3.11", torch=TORCH, device="cuda", preset=Preset(method="lora", settings={}))
+    subject = Subject(photos=tmp_path, class_noun="owl", model="m", settings=settings)
+    lines = summary_lines(Machine(os="linux"), plan, subject, run_settings(subject, plan, 5), tmp_path, 5)
+    assert f"Teaches:     5 photos in {tmp_path} as 'sks owl'" in lines
+    assert any(line.startswith(f"Training:    {method}; 500 steps") for line in lines)
 
 
 def test_what_is_to_be_pasted_is_quoted(context, tmp_path):
