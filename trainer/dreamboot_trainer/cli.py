@@ -17,6 +17,7 @@ from typing import Any
 
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.console import json_line, on_stderr, print_event, while_heard
+from dreamboot_trainer.flag_words import settings_from
 from dreamboot_trainer.lean import quiet
 from dreamboot_trainer.problems import Interrupted, Problem, RepeatingError, TrainerError, mismatch
 from dreamboot_trainer.texts import unusable
@@ -34,7 +35,11 @@ def main(arguments: list[str]) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, words = parser.parse_known_args(arguments)
+    options.flags, strays = settings_from(words)
+    # A flag of another trainer is a fault like a misspelt key: all are told at once, each with what it is here.
+    if strays or (words and not hasattr(options, "overrides")):
+        parser.error(f"unrecognized arguments: {' '.join(strays or words)}")
     quiet()
     try:
         command: Callable[[argparse.Namespace], int] = options.command
@@ -102,10 +107,15 @@ def _config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="change one key"
     )
+    parser.add_argument(
+        "--as-flags", action="store_true", help="what --set is told was typed as flags: advice is spelt so"
+    )
     flags = parser.add_argument_group("keys of the configuration")
     for key in keys():
         if key.name != "concepts":
-            flags.add_argument(f"--{key.name}", metavar="VALUE", default=None, help=key.help.replace("%", "%%"))
+            # Other trainers' switches take no value: --hflip is --hflip true.
+            form: dict[str, Any] = {"nargs": "?", "const": "true"} if key.type == "bool" else {}
+            flags.add_argument(f"--{key.name}", metavar="VALUE", default=None, help=key.help.replace("%", "%%"), **form)
 
 
 def _config_file(text: str) -> Path:
@@ -156,7 +166,8 @@ def read_config(options: argparse.Namespace) -> tuple[Config, Path]:
     from dreamboot_trainer.config_read import read
 
     flags = [f"{key.name}={value}" for key in keys() if (value := getattr(options, key.name, None)) is not None]
-    config = read(options.config, [*options.overrides, *flags], options.recipe)
+    texts = ([], options.overrides) if options.as_flags else (options.overrides, [])
+    config = read(options.config, texts[0], options.recipe, [*texts[1], *flags, *options.flags])
     if config.output.output_dir:
         return config, Path(config.output.output_dir).expanduser()
     run = options.config.resolve().parent if options.config else Path.cwd()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import math
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
@@ -13,49 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from dreamboot_trainer.config import SCHEMA, SECTIONS, Concept, Config, Key, keys, keys_of
+from dreamboot_trainer.config_values import parse_value, toml_value
 from dreamboot_trainer.problems import Problem, TrainerError
 from dreamboot_trainer.rates import with_rate
 from dreamboot_trainer.recipes import recipes
 from dreamboot_trainer.texts import unusable
+from dreamboot_trainer.unknown_key import Way, nearest_section, unknown_key, unknown_section
 
 Table = dict[str, dict[str, Any]]
 
-# Names from other trainers whose meaning lives under another key here.
-KNOWN_ELSEWHERE: Mapping[str, str] = {
-    "use_8bit_adam": 'optimizer = "adamw8bit"',
-    "not_cache_latents": "cache_latents = false",
-    "save_sample_prompt": 'validation_prompts = ["..."]',
-    "save_sample_negative_prompt": 'negative_prompt = "..."',
-    "validation_prompt": 'validation_prompts = ["..."]',
-    "n_save_sample": "num_validation_images",
-    "save_guidance_scale": "guidance_scale",
-    "save_infer_steps": "num_inference_steps",
-    "read_prompts_from_txts": "captions = true",
-    "initializer_token": 'token_initializers = ["..."]',
-    "resume_from_checkpoint": 'resume = "auto"',
-    "enable_xformers_memory_efficient_attention": 'attention = "xformers"',
-    "random_flip": "hflip",
-    "lr": "learning_rate",
-    "steps": "max_train_steps",
-    "batch_size": "train_batch_size",
-    "prior_preservation": "with_prior_preservation",
-}
 
-# Names from other trainers that need no key here, and why.
-NEEDLESS: Mapping[str, str] = {
-    "log_interval": "every step is in events.jsonl",
-    "logging_dir": "logs/ is in the run folder",
-    "hub_token": "the token is read from HF_TOKEN or from the hub's own login, so that no file of a run holds it",
-    "local_rank": "the launcher tells each process its number",
-    "set_grads_to_none": "gradients are always freed",
-}
-
-
-def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> Config:
+def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "", flags: Iterable[str] = ()) -> Config:
     """The Config from a file (or all defaults) and `key=value` texts; TrainerError lists every fault found.
 
-    A recipe's settings win over the file's, which may hold every key, and the texts' win over both. Relative paths in a
-    file are relative to the file's folder; those in overrides to the working directory.
+    A recipe's settings win over the file's, which may hold every key, and the texts' win over both; `flags` are texts
+    that were typed as flags, and win over the others. Relative paths in a file are relative to the file's folder; those
+    in texts to the working directory.
     The learning rate is the number that is used, also where none was given, so that every record of the run holds it.
     """
     faults: list[Problem] = []
@@ -64,8 +36,9 @@ def read(path: Path | None, overrides: Iterable[str] = (), recipe: str = "") -> 
         _anchor(table, path.resolve().parent)
     if recipe:
         _over(table, _load(_recipe(recipe)))
-    for text in overrides:
-        _override(table, text, faults)
+    for way, texts in ((Way.SET, overrides), (Way.FLAG, flags)):
+        for text in texts:
+            _override(table, text, faults, way)
     config = build(table, faults)
     if faults:
         raise TrainerError(*faults)
@@ -80,7 +53,7 @@ def build(table: Mapping[str, Any], faults: list[Problem]) -> Config:
             if content != SCHEMA:
                 faults.append(_schema_fault(content))
         elif section not in SECTIONS:
-            faults.append(_unknown(section, list(SECTIONS), "section"))
+            faults += _homeless(section, content)
         elif not isinstance(content, Mapping):
             faults.append(_wrong(section, "a table", content))
         else:
@@ -135,33 +108,6 @@ def markdown() -> str:
             lines.append(f"| `{key.name}` | `{toml_value(key.default)}` | {key.help}{choices} |")
         lines.append("")
     return "\n".join(lines)
-
-
-def toml_value(value: Any) -> str:
-    """One value as TOML (JSON's spelling of strings, numbers, lists and booleans is valid TOML)."""
-    if isinstance(value, tuple):
-        return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def parse_value(key: Key, text: str) -> Any:
-    """The value that `text` (from a command line) means for `key`; the text itself where it means none."""
-    if key.type == "bool":
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
-    if key.type in {"int", "float"}:
-        for kind in (int, float):
-            try:
-                return kind(text)
-            except ValueError:
-                continue
-        return text
-    if key.type.startswith("tuple[str"):
-        try:
-            parsed = json.loads(text)
-        except ValueError:
-            return [text]
-        return parsed if isinstance(parsed, list) else [text]
-    return text
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -232,14 +178,14 @@ def _anchor(table: dict[str, Any], folder: Path) -> None:
                 part[name] = str(folder / part[name])
 
 
-def _override(table: dict[str, Any], text: str, faults: list[Problem]) -> None:
+def _override(table: dict[str, Any], text: str, faults: list[Problem], way: Way) -> None:
     name, equals, value = text.partition("=")
     name = name.strip()
     found = [key for key in keys() if name in (key.name, key.dotted)]
     if not equals:
         faults.append(_wrong("--set", "key=value", text))
     elif not found:
-        faults.append(_unknown(name, [key.name for key in keys()], "key"))
+        faults.append(unknown_key(name, value, way, keys(), "key"))
     else:
         section = table.setdefault(found[0].section, {})
         section[found[0].name] = parse_value(found[0], value)
@@ -250,7 +196,7 @@ def _part(section: str, cls: type[Any], content: Mapping[str, Any], faults: list
     values = {}
     for name, value in content.items():
         if name not in known:
-            faults.append(_unknown(name, _with_sections(list(known)), f"key in [{section}]"))
+            faults.append(unknown_key(name, value, Way.FILE, _with_sections(known), f"key in [{section}]"))
             continue
         before = len(faults)
         checked = _value(known[name], value, faults)
@@ -259,9 +205,23 @@ def _part(section: str, cls: type[Any], content: Mapping[str, Any], faults: list
     return cls(**values)
 
 
-def _with_sections(names: list[str]) -> list[str]:
-    """Names of this section first, then those of the others, so that a key in a wrong section is recognised."""
-    return names + [key.name for key in keys() if key.name not in names]
+def _with_sections(own: Mapping[str, Key]) -> list[Key]:
+    """Keys of this section first, then those of the others, so that a key in a wrong section is recognised."""
+    return [*own.values(), *(key for key in keys() if key.name not in own)]
+
+
+def _homeless(name: str, content: object) -> list[Problem]:
+    """A section that is none, with the keys in it that belong elsewhere, or a key outside of a section.
+
+    Other trainers' files have other sections or none: all that is to be written otherwise is said at once.
+    """
+    if not isinstance(content, Mapping):
+        return [unknown_key(name, content, Way.FILE, keys(), "key outside of a section")]
+    near = nearest_section(name, list(SECTIONS))
+    meant = {key.name for key in keys() if key.section == near}
+    others = ((key, value) for key, value in content.items() if key not in meant)
+    inside = [unknown_key(key, value, Way.FILE, keys(), f"key in [{name}]") for key, value in others]
+    return [unknown_section(name, list(SECTIONS)), *inside]
 
 
 def _value(key: Key, value: Any, faults: list[Problem]) -> Any:
@@ -310,27 +270,6 @@ def _concepts(key: Key, value: Any, faults: list[Problem]) -> tuple[Concept, ...
         faults.append(_wrong(key.dotted, "[[data.concepts]] tables", value))
         return ()
     return tuple(_part("data.concepts", Concept, item, faults) for item in value)
-
-
-def _unknown(name: str, known: list[str], kind: str) -> Problem:
-    elsewhere = KNOWN_ELSEWHERE.get(name)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    home = {key.name: key.section for key in keys()}
-    if elsewhere:
-        hint = f"Write {elsewhere} instead."
-    elif name in NEEDLESS:
-        hint = f"Leave it out: {NEEDLESS[name]}."
-    elif near:
-        place = f" in section [{home[near[0]]}]" if near[0] in home else ""
-        hint = f"Write {near[0]}{place} instead."
-    else:
-        hint = "dreamboot train --help"
-    return Problem(
-        id="config-unknown-key",
-        what=f"The configuration has an unknown {kind}: {name}.",
-        cause=f"Expected a name of the schema; nearest: {near[0] if near else 'none'}.",
-        hint=hint,
-    )
 
 
 def _wrong(name: str, expected: str, found: object, example: str = "") -> Problem:

@@ -95,8 +95,8 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("learing_rate=1", "Write learning_rate in section [optimizer] instead"),
-        ("use_8bit_adam=true", 'optimizer = "adamw8bit"'),
+        ("learing_rate=1", "Write --set learning_rate=1 in place of learing_rate."),
+        ("use_8bit_adam=true", "--set optimizer=adamw8bit"),
         ("train_batch_size=0", "at least 1"),
         ("train_batch_size=many", "a whole number"),
         ("learning_rate=-1", "at least 0"),
@@ -114,7 +114,7 @@ def test_a_wrong_override_is_explained(override: str, expected: str) -> None:
 
 def test_a_key_in_a_wrong_section_is_sent_home(tmp_path: Path) -> None:
     found = faults(toml="[training]\nlearning_rate = 1.0\n", folder=tmp_path)
-    assert "learning_rate in section [optimizer]" in found[0]
+    assert "Write learning_rate = 1.0 in section [optimizer]." in found[0]
 
 
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file
 
 from dreamboot_trainer.config import keys
-from dreamboot_trainer.config_read import KNOWN_ELSEWHERE, NEEDLESS
+from dreamboot_trainer.elsewhere import row_of
 from dreamboot_trainer.problems import TrainerError
 from support.training import configure, losses, train
 
@@ -37,10 +37,11 @@ FLAGS = _SCRIPT.split()
 
 @pytest.mark.parametrize("flag", FLAGS)
 def test_every_flag_has_its_key_or_its_answer(flag: str) -> None:
-    names = {key.name for key in keys()}
-    assert flag in names | set(KNOWN_ELSEWHERE) | set(NEEDLESS)
-    if flag in KNOWN_ELSEWHERE:
-        assert KNOWN_ELSEWHERE[flag].split(" ")[0] in names
+    row = row_of(flag)
+    assert row is not None
+    assert "ShivamShrirao" in row.trainers
+    assert row.kind != "absent"
+    assert (flag in {key.name for key in keys()}) == (row.kind == "same")
 
 
 def test_fault_clipping_has_an_effect(tiny: Path, photos: Path, tmp_path: Path) -> None:
@@ -210,5 +211,5 @@ def test_one_failure_names_every_flag_of_the_script_that_is_spelled_otherwise(ti
     with pytest.raises(TrainerError) as caught:
         configure(tiny, photos, log_interval=10, use_8bit_adam=True)
     hints = " ".join(problem.hint for problem in caught.value.problems)
-    assert "Leave it out" in hints
-    assert 'optimizer = "adamw8bit"' in hints
+    assert "Leave log_interval out" in hints
+    assert "--set optimizer=adamw8bit" in hints
