@@ -72,8 +72,16 @@ def _follow(context: Context, engine: str, container: str, command: Sequence[str
 
 def _failed(lines: Sequence[str], code: int) -> Problem:
     """What the engine or the program inside said, in its own words where it is one of ours."""
-    told = {key: line.partition(":")[2].strip() for key in ("Problem", "Refused", "Why", "Next") for line in lines
-            if line.strip().startswith(f"{key}:")}  # fmt: skip
+    told: Dict[str, str] = {}
+    key = ""
+    for line in lines:
+        name, colon, rest = line.strip().partition(":")
+        if colon and name in ("Problem", "Refused", "Why", "Next"):
+            key, told[name] = name, rest.strip()
+        elif key == "Next" and line.startswith(" " * 9):  # advice on several flags has a line for each
+            told[key] += f"\n{line.strip()}"
+        else:
+            key = ""
     what = told.get("Problem") or told.get("Refused")
     if what:
         return Problem(id="in-image", what=what, cause=told.get("Why", ""), hint=told.get("Next", ""))

@@ -30,6 +30,8 @@ class Run:
     settings: Tuple[str, ...] = ()
     recipe: str = ""
     launch: Launch = Launch()
+    # Whether the settings can be typed as flags: the trainer's advice on them is spelt so.
+    as_flags: bool = False
 
     @property
     def config(self) -> Path:
@@ -73,12 +75,12 @@ def call_of(context: Context, run: Run, variables: Dict[str, str], base: Optiona
     asked = run.launch
     words = _words(run, source, (f"num_processes={asked.total}",) if asked.processes else ())
     # A run's own folder is where its file lies: it may be moved.
-    text = ask(context, run.environment, variables, ["resolve", "--json", *words, "--set", "output_dir="])
+    text = ask(context, run.environment, variables, [*_resolve(run), *words, "--set", "output_dir="])
     configured = int(parse_toml(text).get("training", {}).get("num_processes", 0))
     launch = asked.with_processes(configured, run.plan.accelerate)
     if launch.total != configured and launch.elastic:
         words = _words(run, source, (f"num_processes={launch.total}",))
-        text = ask(context, run.environment, variables, ["resolve", "--json", *words, "--set", "output_dir="])
+        text = ask(context, run.environment, variables, [*_resolve(run), *words, "--set", "output_dir="])
     told = (*words, *_once(run))
     if source is None or source.absolute().parent != run.folder:
         told = (*told, "--set", f"output_dir={run.folder}")
@@ -91,6 +93,10 @@ def begun(context: Context, run: Run, call: Call) -> Call:
         return call
     context.host.write_text(run.config, call.text)
     return replace(call, words=("--config", str(run.config), *_once(run)), text="")
+
+
+def _resolve(run: Run) -> Tuple[str, ...]:
+    return ("resolve", "--json", *(("--as-flags",) if run.as_flags else ()))
 
 
 def _words(run: Run, source: Optional[Path], more: Tuple[str, ...]) -> Tuple[str, ...]:

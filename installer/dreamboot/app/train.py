@@ -54,7 +54,7 @@ def train(
     folder = output or (Path(told) if told else config.parent if config else layout.runs / "train")
     run = Run(
         folder=folder.absolute(), environment=built, plan=plan_of(context, built), settings=settings, recipe=recipe,
-        launch=launch,
+        launch=launch, as_flags=True,
     )  # fmt: skip
     if context.dry_run:
         variables = trainer.trainer_environment(context.host, trainer.trainer_source().parent, run.plan)

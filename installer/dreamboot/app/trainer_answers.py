@@ -11,6 +11,8 @@ from dreamboot.model import DreambootError, Environment, Problem
 
 # The check decodes every photo: thousands of large ones on a slow disk take minutes.
 CHECK_SECONDS = 900.0
+# How the ids of faults begin that are in the settings of a call.
+_OF_A_CALL = "config-"
 
 
 def ask(context: Context, environment: Environment, variables: Dict[str, str], arguments: Sequence[str]) -> str:
@@ -44,8 +46,17 @@ def problem_of(data: Mapping[str, Any]) -> Optional[Problem]:
     if not problems:
         return None
     first = {key: str(problems[0].get(key, "")) for key in ("id", "what", "cause", "hint", "link")}
-    if len(problems) > 1:
-        first["cause"] += (
-            f" (and {len(problems) - 1} more: " + "; ".join(str(p.get("what")) for p in problems[1:4]) + ")"
-        )
+    others = problems[1:]
+    if others and all(str(p.get("id")).startswith(_OF_A_CALL) for p in problems):
+        # A command that was pasted from elsewhere is corrected in one go, and not flag by flag.
+        first["cause"] += f" (and {len(others)} more)"
+        first["hint"] = "\n".join(dict.fromkeys((first["hint"], *(_in_short(p) for p in others))))
+    elif others:
+        first["cause"] += f" (and {len(others)} more: " + "; ".join(str(p.get("what")) for p in others[:3]) + ")"
     return Problem(**first)
+
+
+def _in_short(problem: Mapping[str, Any]) -> str:
+    """One line of what to do; advice on an unknown key names it, and other advice needs to be told of what it is."""
+    words = ("hint",) if problem.get("id") == "config-unknown-key" else ("what", "cause", "hint")
+    return " ".join(str(problem.get(word, "")) for word in words)

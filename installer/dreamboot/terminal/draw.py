@@ -41,7 +41,8 @@ def show_problem(problem: Problem, code: ExitCode, home: Optional[Path] = None) 
     if problem.cause:
         console.print(Text.assemble(("Why:     ", "dim"), problem.cause))
     if problem.hint:
-        console.print(Text.assemble(("Next:    ", "bold"), as_typed(problem.hint, home)))
+        hint = as_typed(problem.hint, home).replace("\n", "\n         ")
+        console.print(Text.assemble(("Next:    ", "bold"), hint))
     if problem.link:
         console.print(Text.assemble(("More:    ", "dim"), problem.link))
 

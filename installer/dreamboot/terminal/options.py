@@ -11,6 +11,9 @@ from dreamboot.model import DreambootError, ExitCode, Problem, Wish
 
 # A name is one folder below the home's envs/ on every system: no separators, no dots in front, no "..", no "C:".
 _NAME = r"\w(?:[\w .+-]{0,62}[\w+-])?"
+# A word that is a flag (also -s, as other trainers have it, but not -1), and one that is a pair.
+_FLAG = re.compile(r"--.|-[A-Za-z]$")
+_PAIR = re.compile(r"\w+=.")
 
 
 def add_environment(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +43,22 @@ def count(text: str) -> int:
 
 
 def settings_from(words: Sequence[str], command: str = "train") -> Tuple[str, ...]:
-    """`--learning-rate 2e-6 --hflip` → ("learning_rate=2e-6", "hflip=true"). The trainer knows which keys exist."""
+    """`--learning-rate 2e-6 --hflip` → ("learning_rate=2e-6", "hflip=true"). The trainer knows which keys exist.
+
+    A flag takes one word, or none. kohya's `--optimizer_args a=1 b=2` takes every such pair.
+    """
     settings: List[str] = []
+    waits = pairs = False  # for a flag's value; for more pairs of one that has had one
     for word in words:
-        if word.startswith("--"):
-            key, _, inline = word[2:].partition("=")
-            settings.append(f"{key.replace('-', '_')}={inline or 'true'}")
-        elif settings and settings[-1].endswith("=true"):
+        if _FLAG.match(word):
+            key, equals, inline = word.lstrip("-").partition("=")
+            settings.append(f"{key.replace('-', '_')}={inline if equals else 'true'}")
+            waits, pairs = not equals, False
+        elif waits:
             settings[-1] = settings[-1][: -len("true")] + word
+            waits, pairs = False, bool(_PAIR.match(word))
+        elif pairs and _PAIR.match(word):
+            settings[-1] += f" {word}"
         else:
             problem = Problem(id="usage", what=f"Stray word: {word}", hint=f"dreamboot {command} --help")
             raise DreambootError(problem, exit_code=ExitCode.USAGE)

@@ -18,7 +18,7 @@ from dreamboot.host import current
 from dreamboot.launching.several import Launch
 from dreamboot.launching.trainer import trainer_environment, trainer_source
 from dreamboot.model import DreambootError, Environment, Plan, SourceKind, TorchBuild
-from dreamboot.terminal.options import config_file
+from dreamboot.terminal.options import config_file, settings_from
 from dreamboot.values import parse_toml
 
 pytestmark = pytest.mark.trainer
@@ -121,3 +121,27 @@ def test_the_trainers_early_problem_is_in_the_events(tmp_path):
     last = json.loads((folder / "events.jsonl").read_text().splitlines()[-1])
     assert (last["event"], Path(folder / "config.toml").exists()) == ("failed", False)
     assert "fp16" in last["data"]["problem"]["what"]
+
+
+def test_a_pasted_command_is_answered_in_one_go(context, run):
+    pasted = "--use_8bit_adam --not_cache_latents --lr 1e-6 --xformers --resolution 5,5"
+    settings = settings_from(pasted.split())
+    with pytest.raises(DreambootError) as caught:
+        called(context, replace(run, settings=settings, as_flags=True))
+    problem = caught.value.problem
+    assert problem.what == "There is no flag --use_8bit_adam."
+    assert problem.cause.endswith("(and 4 more)")
+    lines = problem.hint.splitlines()
+    assert lines[:3] == [
+        "Write --optimizer adamw8bit in place of --use_8bit_adam.",
+        "Write --cache_latents false in place of --not_cache_latents.",
+        "Write --learning_rate 1e-6 in place of --lr.",
+    ]
+    assert lines[3].startswith("Write --attention xformers in place of")
+    assert "data.resolution" in lines[4]
+
+
+def test_where_flags_are_not_taken_settings_are_told_as_such(context, run):
+    with pytest.raises(DreambootError) as caught:
+        called(context, replace(run, settings=("lr=1e-6",)))
+    assert caught.value.problem.hint == "Write --set learning_rate=1e-6 in place of lr."

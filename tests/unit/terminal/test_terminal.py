@@ -21,6 +21,9 @@ from dreamboot.terminal.wizard import guess_noun, photos_fault
         (["--learning-rate", "2e-6"], ("learning_rate=2e-6",)),
         (["--learning_rate=2e-6", "--hflip"], ("learning_rate=2e-6", "hflip=true")),
         (["--hflip", "false", "--seed", "1"], ("hflip=false", "seed=1")),
+        (["--not_cache_latents", "--lr", "1e-6"], ("not_cache_latents=true", "lr=1e-6")),
+        (["--steps", "-1", "-t", "-s", "23", "--no-test"], ("steps=-1", "t=true", "s=23", "no_test=true")),
+        (["--optimizer_args", "a=1", "b=2", "--negative-prompt="], ("optimizer_args=a=1 b=2", "negative_prompt=")),
         ([], ()),
     ],
 )
@@ -43,9 +46,10 @@ def test_what_a_dry_run_would_do_is_printed():
     assert pick.render(Report(command="pick", data={"schema": 1}, messages=("Would measure.",))) == "Would measure."
 
 
-def test_a_stray_word_is_wrong_usage():
+@pytest.mark.parametrize("words", [["stray"], ["--hflip=true", "stray"], ["--a", "true", "stray"], ["--a", "b", "c=d"]])
+def test_a_stray_word_is_wrong_usage(words):
     with pytest.raises(DreambootError) as caught:
-        settings_from(["stray"])
+        settings_from(words)
     assert int(caught.value.exit_code) == 2
 
 

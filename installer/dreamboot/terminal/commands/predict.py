@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, context: Context) -> Iterator[Union[Event, Rep
     from dreamboot.app.ask_trainer import ask_trainer
     from dreamboot.app.image_inside import take_environment
 
-    words: List[str] = []
+    words: List[str] = ["--as-flags"]
     for name in ("family", "config", "vram"):
         words += [f"--{name}", str(getattr(args, name))] if getattr(args, name) else []
     for setting in settings_from(args.unknown, "predict"):
