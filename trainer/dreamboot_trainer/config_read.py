@@ -86,10 +86,10 @@ def absolute(config: Config, folder: Path) -> Config:
     table = dataclasses.asdict(config)
     table["data"]["concepts"] = list(table["data"]["concepts"])
     for part in (*table.values(), *table["data"]["concepts"]):
-        for name in _PATHS:
+        for name in PATHS:
             if part.get(name) and part[name] != "demo":
                 part[name] = str(folder / Path(part[name]).expanduser())
-        for name in _MODEL_PATHS:
+        for name in MODEL_PATHS:
             if part.get(name) and (folder / Path(part[name]).expanduser()).exists():
                 part[name] = str(folder / Path(part[name]).expanduser())
     parts = {section: cls(**table[section]) for section, cls in SECTIONS.items() if section != "data"}
@@ -158,8 +158,8 @@ def _over(table: dict[str, Any], recipe: Mapping[str, Any]) -> None:
             own.update(content)
 
 
-_PATHS = ("instance_data_dir", "class_data_dir", "concepts_list", "output_dir")
-_MODEL_PATHS = ("pretrained_model_name_or_path", "pretrained_vae_name_or_path", "tokenizer_name")
+PATHS = ("instance_data_dir", "class_data_dir", "concepts_list", "output_dir")
+MODEL_PATHS = ("pretrained_model_name_or_path", "pretrained_vae_name_or_path", "tokenizer_name")
 
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:
@@ -170,10 +170,10 @@ def _anchor(table: dict[str, Any], folder: Path) -> None:
         part for part in (*table.values(), *(concepts if isinstance(concepts, list) else [])) if isinstance(part, dict)
     ]
     for part in parts:
-        for name in _PATHS:
+        for name in PATHS:
             if isinstance(part.get(name), str) and part[name] not in ("", "demo"):
                 part[name] = str(folder / part[name])
-        for name in _MODEL_PATHS:
+        for name in MODEL_PATHS:
             if isinstance(part.get(name), str) and part[name] and (folder / part[name]).exists():
                 part[name] = str(folder / part[name])
 
@@ -259,7 +259,7 @@ def _value(key: Key, value: Any, faults: list[Problem]) -> Any:
 
 
 def _text_faults(key: Key, texts: Iterable[str]) -> list[Problem]:
-    path = key.name in (*_PATHS, *_MODEL_PATHS)
+    path = key.name in (*PATHS, *MODEL_PATHS)
     reasons = [reason for text in texts if (reason := unusable(text, path=path))]
     expected = "a path that can be looked up, in UTF-8" if path else "a text in UTF-8"
     return [_wrong(key.dotted, expected, reason) for reason in reasons[:1]]

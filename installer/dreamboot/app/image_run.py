@@ -9,16 +9,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from dreamboot.app.context import Context
 from dreamboot.app.image import require_engine
+from dreamboot.app.image_mounts import absolute_settings, mounts_for
 from dreamboot.host.base import ProgramFailed
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Machine, Problem, Report, Vendor
-from dreamboot.values import parse_toml
 
 # PyTorch's data loaders hand batches over through shared memory; Docker gives 64 MB.
 SHARED_MEMORY = "1g"
 # As long as the trainer is given to save when a person presses Ctrl-C.
 GRACE_SECONDS = 180
-# Settings that name files or folders of this machine.
-PATHS = ("instance_data_dir", "class_data_dir", "pretrained_model_name_or_path", "output_dir", "vae", "resume_from")
 MOUNTED_HOME = "/data"
 
 
@@ -32,12 +30,12 @@ def train_in_image(
     info = engine_info(context, engine)
     gpu = gpu_options(machine, info, name)
     folder = (output or (config.parent if config else context.home / "runs" / "train")).absolute()
-    mounts = mounts_for(context, config, settings, folder)
+    mounts = mounts_for(context.host, config, settings, folder)
     container = f"dreamboot-train-{os.getpid()}"
     arguments = ["train", "--output", str(folder)]
     if config is not None:
         arguments += ["--config", str(config.absolute())]
-    arguments += [word for setting in settings for word in ("--set", setting)]
+    arguments += [word for setting in absolute_settings(context.host, settings) for word in ("--set", setting)]
     home = context.home / "container"
     command = [engine, *run_options(container, home, mounts, gpu), tag, *arguments]
     for warning in warnings(info):
@@ -184,22 +182,6 @@ def warnings(info: Mapping[str, Any]) -> Tuple[str, ...]:
     if isinstance(total, int) and 0 < total < 8 << 30 and "Docker Desktop" in str(info.get("OperatingSystem", "")):
         found.append(f"Docker Desktop has {total / (1 << 30):.0f} GiB of memory: raise it in its settings")
     return tuple(found)
-
-
-def mounts_for(
-    context: Context, config: Optional[Path], settings: Sequence[str], folder: Path
-) -> Tuple[Tuple[str, bool], ...]:
-    """(path, writable) of everything that the run names, each mounted where it lies here."""
-    named: Dict[str, Any] = {}
-    if config is not None:
-        named.update(parse_toml(context.host.read_text(config) or ""))
-    named.update(setting.partition("=")[::2] for setting in settings)
-    paths = [Path(str(named[key])).expanduser().absolute() for key in PATHS if named.get(key)]
-    found = {str(path): False for path in paths if context.host.exists(path)}
-    if config is not None:
-        found[str(config.absolute().parent)] = False
-    found[str(folder)] = True
-    return tuple(found.items())
 
 
 def run_options(container: str, home: Path, mounts: Sequence[Tuple[str, bool]], gpu: Sequence[str]) -> List[str]:
