@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -25,14 +26,9 @@ def test_what_a_runs_file_names_in_its_sections(place):
     )
     found = dict(mounts_for(current(), config, (), place / "out"))
     assert {path for path, writable in found.items() if writable} == {str(place / "out")}
-    read = {str((place / name).resolve()) for name in ("model", "vae", "photos", "run")}
-    assert {str(current_path) for current_path in map(_resolved, found)} == read | {str(place / "out")}
-
-
-def _resolved(text):
-    from pathlib import Path
-
-    return Path(text).resolve()
+    assert {Path(path).resolve() for path in found} == {
+        place / name for name in ("model", "vae", "photos", "run", "out")
+    }
 
 
 def test_what_settings_and_a_list_of_concepts_name(place):
