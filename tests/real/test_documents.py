@@ -14,7 +14,7 @@ import pytest
 
 from support.dreamboot import BOOTSTRAP, ROOT, answer
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.long, pytest.mark.real]
 
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")))
 PROGRAMS = ("python3", "python3.12", "python", "dreamboot", "docker", r"installer\setup.bat", "installer/setup.sh")

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
-pytestmark = [pytest.mark.real, pytest.mark.trainer]
+pytestmark = [pytest.mark.long, pytest.mark.real, pytest.mark.trainer]
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 1, 2)
+SAMPLES = 16
 
 
 def train(folder: Path, seed: int, classes: Path, *, prior: bool) -> Path:
@@ -49,11 +50,19 @@ def scores(tmp_path_factory):
     from dreamboot_trainer.demo import learning
 
     folder = tmp_path_factory.mktemp("learning")
-    found = {"base": learning.score(demo.MODEL_DIR)}
+    subject, base = learning.subject_features(), learning.features_of(demo.MODEL_DIR, demo.CLASS_PROMPT, SAMPLES)
+
+    def score(model: Path) -> learning.Scores:
+        instance, plain = (
+            learning.features_of(model, prompt, SAMPLES) for prompt in (demo.INSTANCE_PROMPT, demo.CLASS_PROMPT)
+        )
+        return learning.from_features(instance, plain, base, subject)
+
+    found = {"base": score(demo.MODEL_DIR)}
     for seed in SEEDS:
         for prior in (True, False):
             model = train(folder / f"{seed}-{prior}", seed, folder / "classes", prior=prior)
-            found[seed, prior] = learning.score(model)
+            found[seed, prior] = score(model)
             print(seed, prior, found[seed, prior])
     return found
 

@@ -13,7 +13,7 @@ import pytest
 
 from support.dreamboot import ROOT, Running, answer, call
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.long, pytest.mark.real]
 
 # Few steps: that it learns is measured elsewhere; here it has to arrive, whole.
 SHORT = tuple(

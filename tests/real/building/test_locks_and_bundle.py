@@ -12,7 +12,7 @@ import pytest
 
 from support.dreamboot import answer, call
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.long, pytest.mark.real]
 SHORT = (
     "max_train_steps=2", "num_class_images=2", "num_inference_steps=2", "class_inference_steps=2",
     "validation_steps=0", "num_validation_images=1",

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from world import bad
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.long, pytest.mark.real]
 
 
 def without(path):
