@@ -8,6 +8,7 @@ from dreamboot_trainer.config import Config
 from dreamboot_trainer.data.concepts import model_path
 from dreamboot_trainer.model_folder import ModelFolder, read_folder
 from dreamboot_trainer.problems import TrainerError, mismatch
+from dreamboot_trainer.shell import quoted
 
 CONVERTED = "base_model"
 """In the run: the diffusers folder that a single checkpoint file was converted to."""
@@ -32,6 +33,6 @@ def base_folder(config: Config, run: Path) -> ModelFolder:
             f"{path} is one file, and pictures are drawn from a folder.",
             f"the folder {run / CONVERTED}, which training makes of it",
             "none",
-            f"dreamboot convert {path} FOLDER, then --pretrained_model_name_or_path FOLDER",
+            f"dreamboot convert {quoted(path)} FOLDER, then --pretrained_model_name_or_path FOLDER",
         )
     )

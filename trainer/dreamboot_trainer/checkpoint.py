@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.checks.space import require_room
 from dreamboot_trainer.ema import Average
 from dreamboot_trainer.files import PARTIAL, replacing_folder
@@ -131,7 +131,7 @@ def load(saved: Saved, state: State) -> None:
                 f"The checkpoint {saved.path} cannot be read.",
                 "a checkpoint of this run",
                 f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no more to read'}",
-                f"rm -r {shlex.quote(str(saved.path))}",
+                shell.take_out(saved.path),
             )
         ) from error
 

@@ -1,10 +1,8 @@
-"""One value of the configuration: from a text, as TOML, and as a word of the command line."""
+"""One value of the configuration: from a text, and as TOML."""
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from typing import Any
 
 from dreamboot_trainer.config import Key
@@ -35,10 +33,3 @@ def parse_value(key: Key, text: str) -> Any:
             return [text]
         return parsed if isinstance(parsed, list) else [text]
     return text
-
-
-def as_word(text: str) -> str:
-    """`text` as one word of a command line: in double quotes, which every shell knows, where these are enough."""
-    if shlex.quote(text) == text:
-        return text
-    return shlex.quote(text) if re.search(r'["$`\\!%\n]', text) else f'"{text}"'

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.problems import Problem, TrainerError, mismatch
 
 SCHEMA = 1
@@ -94,7 +95,7 @@ class EventLog:
                     f"{file.name} could not be written; the checkpoints made so far are kept.",
                     "room and permission to write",
                     error.strerror or error,
-                    f"df -h {Path(file.name).parent}",
+                    shell.room(Path(file.name).parent),
                 )
             ) from error
 

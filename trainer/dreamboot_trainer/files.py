@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.problems import TrainerError, mismatch
 
 PARTIAL = ".partial"
@@ -67,7 +68,7 @@ def _explained(path: Path) -> Iterator[None]:
                 f"{path} could not be written; what was there before is kept.",
                 "room and permission to write",
                 error.strerror or error,
-                f"df -h {path.parent}",
+                shell.room(path.parent),
             )
         ) from error
 

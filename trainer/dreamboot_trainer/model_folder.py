@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.problems import Problem, TrainerError, mismatch
 
 INDEX = "model_index.json"
@@ -70,7 +71,7 @@ def read_folder(path: Path, others: Mapping[str, Path] | None = None) -> ModelFo
                 f"There is no model at {path}.",
                 "a diffusers folder",
                 "a file" if path.is_file() else "no such folder",
-                f"dreamboot convert {path} FOLDER" if path.is_file() else f"ls -l {path.parent}",
+                f"dreamboot convert {shell.quoted(path)} FOLDER" if path.is_file() else shell.look(path.parent),
             )
         )
     if not index.is_file():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.config import Sampling
 from dreamboot_trainer.files import replacing
 from dreamboot_trainer.lettering import font, lines
@@ -97,7 +98,7 @@ def _opened(path: Path) -> Image:
         picture.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise TrainerError(
-            mismatch("picture-unreadable", f"{path} cannot be read.", "a whole picture", error, f"ls -l {path.parent}")
+            mismatch("picture-unreadable", f"{path} cannot be read.", "a whole picture", error, shell.look(path.parent))
         ) from error
     return picture
 

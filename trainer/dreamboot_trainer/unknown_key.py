@@ -9,8 +9,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from dreamboot_trainer.config import Key, keys
-from dreamboot_trainer.config_values import as_word, parse_value, toml_value
+from dreamboot_trainer.config_values import parse_value, toml_value
 from dreamboot_trainer.problems import Problem
+from dreamboot_trainer.shell import quoted
 
 if TYPE_CHECKING:
     from dreamboot_trainer.elsewhere import Row
@@ -130,7 +131,7 @@ def _written(key: Key, value: object, way: Way) -> str:
     if way is Way.FILE:
         return f"{key.name} = {toml_value(_of_type(key, value))} in section [{key.section}]"
     text = value if isinstance(value, str) else toml_value(value)
-    return f"--{key.name} {as_word(text)}" if way is Way.FLAG else f"--set {as_word(f'{key.name}={text}')}"
+    return f"--{key.name} {quoted(text)}" if way is Way.FLAG else f"--set {quoted(f'{key.name}={text}')}"
 
 
 def _of_type(key: Key, value: object) -> Any:

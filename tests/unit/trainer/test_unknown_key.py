@@ -9,7 +9,6 @@ import pytest
 
 from dreamboot_trainer.cli import main
 from dreamboot_trainer.config_read import read
-from dreamboot_trainer.config_values import as_word
 from dreamboot_trainer.flag_words import settings_from
 from dreamboot_trainer.problems import TrainerError
 
@@ -159,14 +158,3 @@ def test_words_that_belong_nowhere_are_wrong_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [("dog", "dog"), ("a dog", '"a dog"'), ("", '""'), ("it's", '"it\'s"'), ("$5", "'$5'"), ('a "b"', "'a \"b\"'")],
-)
-def test_a_word_can_be_pasted(text: str, word: str) -> None:
-    import shlex
-
-    assert as_word(text) == word
-    assert shlex.split(word) == [text]

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.checks import Checked
 from dreamboot_trainer.data.captions import caption_of
 from dreamboot_trainer.data.photos import ENDINGS, check_size, list_photos, open_photo
@@ -27,7 +28,7 @@ def check_photos(folder: Path, resolution: int, *, captions: bool) -> Checked:
                     id="photos-folder-empty",
                     what=f"There are no photos in {folder}.",
                     cause=f"Expected files that end in {', '.join(sorted(ENDINGS))}; found {found}.",
-                    hint=f"cp YOUR_PHOTOS {folder}",
+                    hint=shell.bring("YOUR_PHOTOS", folder),
                 ),
             ),
             notes=notes,

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dreamboot_trainer.convert.faults import folder_named_as_file, not_a_checkpoint_name, not_found, option_without_use
+from dreamboot_trainer.convert.faults import (
+    folder_named_as_file,
+    not_a_checkpoint_name,
+    not_found,
+    option_without_use,
+    run_without_result,
+)
 from dreamboot_trainer.convert.folder import from_original
 from dreamboot_trainer.convert.lora import is_lora, lora_file, lora_to_diffusers, lora_to_kohya
 from dreamboot_trainer.convert.original import to_original
 from dreamboot_trainer.convert.report import Progress, Report
+from dreamboot_trainer.model_folder import INDEX
+from dreamboot_trainer.report import RESOLVED
 
 
 def convert(
@@ -58,8 +66,12 @@ def convert(
 
 
 def _model_of(source: Path) -> Path:
-    is_run = (source / "config.toml").is_file() or (source / "resolved.toml").is_file()
-    return source / "model" if is_run and (source / "model").is_dir() else source
+    config = next((source / name for name in (RESOLVED, "config.toml") if (source / name).is_file()), None)
+    if config is None or (source / INDEX).is_file():
+        return source
+    if not (source / "model").is_dir():
+        raise run_without_result(source, config)
+    return source / "model"
 
 
 def _refuse(**given: object) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dreamboot_trainer.problems import Problem, TrainerError
+from dreamboot_trainer.shell import look, quoted, room
 
 _SHOWN = 3
 
@@ -41,7 +42,19 @@ def not_found(path: Path) -> TrainerError:
             id="convert-source-missing",
             what=f"There is nothing to convert at {path}.",
             cause="Expected a diffusers folder or a .safetensors or .ckpt file; found no such path.",
-            hint=f"ls -l {path.parent}",
+            hint=look(path.parent),
+        )
+    )
+
+
+def run_without_result(run: Path, config: Path) -> TrainerError:
+    """A run that has not ended."""
+    return TrainerError(
+        Problem(
+            id="convert-run-unfinished",
+            what=f"The run in {run} has no result yet.",
+            cause="Expected its folder model, which is written after the last step; found none.",
+            hint=f"dreamboot train --config {quoted(config)}   (goes on to the end)",
         )
     )
 
@@ -90,8 +103,8 @@ def unknown_family(path: Path, seen: Sequence[str]) -> TrainerError:
             id="convert-unknown-family",
             what=f"{path} is not an SD 1.x, SD 2.x or SDXL checkpoint in the original layout.",
             cause=f"Expected names such as model.diffusion_model.input_blocks.0.0.weight; found {some(seen)}.",
-            hint=f"Use the whole checkpoint, not a LoRA, a VAE or another family: dreamboot convert {path} OUT "
-            "accepts those three families and LoRA files.",
+            hint="Use the whole checkpoint, not a LoRA, a VAE or another family: "
+            f"dreamboot convert {quoted(path)} OUT accepts those three families and LoRA files.",
         )
     )
 
@@ -103,7 +116,7 @@ def wrong_family(path: Path, wanted: str, found: str) -> TrainerError:
             id="convert-wrong-family",
             what=f"{path} is not a model of the family {wanted}.",
             cause=f"Expected {wanted}; its tensor names and configs are those of {found}.",
-            hint=f"dreamboot convert {path} OUT --family {found}",
+            hint=f"dreamboot convert {quoted(path)} OUT --family {found}",
         )
     )
 
@@ -127,7 +140,7 @@ def no_ema(path: Path) -> TrainerError:
             id="convert-no-ema",
             what=f"{path} holds no averaged (EMA) weights.",
             cause="Expected model_ema.* tensors for the whole UNet; found none or not all.",
-            hint=f"dreamboot convert {path} OUT (without --ema: an -emaonly file has them as its plain weights)",
+            hint=f"dreamboot convert {quoted(path)} OUT   (without --ema: an -emaonly file has them as plain weights)",
         )
     )
 
@@ -163,7 +176,7 @@ def no_space(path: Path, needed: int, free: int) -> TrainerError:
             id="convert-no-space",
             what=f"The disk of {path} is too full for the result.",
             cause=f"Expected {needed / 2**20:.0f} MiB free; found {free / 2**20:.0f} MiB.",
-            hint=f"Free some room (df -h {path.parent}), or name an output on another disk.",
+            hint=f"Free some room ({room(path.parent)}), or name an output on another disk.",
         )
     )
 
@@ -242,7 +255,7 @@ def not_a_checkpoint_name(path: Path, endings: Sequence[str]) -> TrainerError:
             id="convert-output-name",
             what=f"The name {path.name} does not say what file is to be written.",
             cause=f"Expected a name that ends in {' or '.join(endings)}; found {path.suffix or 'no ending'}.",
-            hint=f"dreamboot convert SOURCE {path.with_suffix(endings[0])}",
+            hint=f"dreamboot convert SOURCE {quoted(path.with_suffix(endings[0]))}",
         )
     )
 
@@ -281,7 +294,8 @@ def unknown_lora_layers(path: Path, names: Sequence[str]) -> TrainerError:
             id="convert-unknown-lora-layers",
             what=f"{path} has {len(names)} tensors for layers that the model does not have.",
             cause=f"Expected layers of the published model of the family; found {some(names)}.",
-            hint=f"Name the model it was trained on: dreamboot convert {path} OUT.safetensors --config-dir FOLDER",
+            hint="Name the model it was trained on: "
+            f"dreamboot convert {quoted(path)} OUT.safetensors --config-dir FOLDER",
         )
     )
 

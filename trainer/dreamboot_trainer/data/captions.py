@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shlex
 from functools import cache
 from pathlib import Path
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.problems import TrainerError, mismatch
 
 _NAMES = ("{stem}.txt", "{name}.txt", "{stem}.caption")
@@ -56,7 +56,7 @@ def _text(path: Path) -> str:
                 f"The caption {path} cannot be read.",
                 "a text in UTF-8",
                 error,
-                f"rm {shlex.quote(str(path))}",
+                shell.take_out(path),
             )
         ) from error
 
@@ -72,7 +72,7 @@ def _parse(path: Path, text: str) -> dict[str, object]:
                 f"The captions in {path} cannot be read.",
                 "JSON",
                 error,
-                f"rm {shlex.quote(str(path))}",
+                shell.take_out(path),
             )
         ) from error
     return row if isinstance(row, dict) else {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from dreamboot_trainer import hub
 from dreamboot_trainer.config import DEMO, Concept, Config
 from dreamboot_trainer.problems import Problem, TrainerError
+from dreamboot_trainer.shell import quoted
 from dreamboot_trainer.texts import unusable
 
 
@@ -74,7 +75,10 @@ def read_concepts_list(path: Path) -> tuple[Concept, ...]:
     except (OSError, ValueError, RecursionError) as error:
         raise TrainerError(
             _problem(
-                f"The concepts list {path} cannot be read.", "a JSON file", str(error), f"python -m json.tool {path}"
+                f"The concepts list {path} cannot be read.",
+                "a JSON file",
+                str(error),
+                f"python -m json.tool {quoted(path)}",
             )
         ) from error
     names = {field.name for field in fields(Concept)}
@@ -84,7 +88,7 @@ def read_concepts_list(path: Path) -> tuple[Concept, ...]:
                 f"The concepts list {path} has another form.",
                 "an array of objects",
                 type(rows).__name__,
-                f"python -m json.tool {path}",
+                f"python -m json.tool {quoted(path)}",
             )
         )
     for row in rows:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.data.captions import caption_of
 from dreamboot_trainer.data.concepts import Subject
 from dreamboot_trainer.data.photos import list_photos
@@ -44,7 +44,7 @@ def fingerprints(items: Sequence[Item]) -> list[list[str]]:
                     f"The photo {item.path} is gone.",
                     "the file that was listed",
                     error.strerror,
-                    f"ls -l {shlex.quote(str(item.path.parent))}",
+                    shell.look(item.path.parent),
                 )
             ) from error
         digest = hashlib.sha256(f"{item.prompt}\x1f".encode())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamboot_trainer import shell
 from dreamboot_trainer.problems import TrainerError, mismatch
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def list_photos(folder: Path) -> Listing:
                 f"There is no photo folder at {folder}.",
                 "a folder with photos",
                 found,
-                f"ls -ld {folder}",
+                shell.look(folder.parent),
             )
         )
     try:
@@ -54,7 +54,7 @@ def list_photos(folder: Path) -> Listing:
                 f"The photo folder {folder} cannot be read.",
                 "read permission",
                 str(error.strerror),
-                f"ls -ld {folder}",
+                shell.look(folder.parent),
             )
         ) from error
     photos = tuple(item for item in files if item.suffix.lower() in ENDINGS)
@@ -87,7 +87,7 @@ def open_photo(path: Path) -> Image:
                 f"The photo {path} is gone.",
                 "the file that was listed",
                 "no such file",
-                f"ls -l {path.parent}",
+                shell.look(path.parent),
             )
         ) from error
     except PermissionError as error:
@@ -97,7 +97,7 @@ def open_photo(path: Path) -> Image:
                 f"The photo {path} may not be read.",
                 "read permission",
                 "permission denied",
-                f"chmod u+r {path}",
+                f"chmod u+r {shell.quoted(path)}",
             )
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -107,7 +107,7 @@ def open_photo(path: Path) -> Image:
                 f"The photo {path} is too large.",
                 "at most 89 million pixels",
                 str(error),
-                f"Resize it, or move it away: {path}",
+                f"Make it smaller, or: {shell.take_out(path)}",
             )
         ) from error
     except UnidentifiedImageError as error:
@@ -117,7 +117,7 @@ def open_photo(path: Path) -> Image:
                 f"{path} is not an image.",
                 f"a {path.suffix} image",
                 _beginning(path),
-                f"rm {shlex.quote(str(path))}",
+                shell.take_out(path),
             )
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -127,7 +127,7 @@ def open_photo(path: Path) -> Image:
                 f"The photo {path} is damaged.",
                 "a whole image",
                 str(error),
-                f"Copy it again from where it came, or: rm {shlex.quote(str(path))}",
+                f"Copy it again from where it came, or: {shell.take_out(path)}",
             )
         ) from error
 
@@ -142,7 +142,7 @@ def check_size(path: Path, image: Image) -> None:
                 f"The photo {path} is too small to learn from.",
                 f"sides of at least {MINIMUM_SIDE} pixels",
                 found,
-                f"rm {shlex.quote(str(path))}",
+                shell.take_out(path),
             )
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from dreamboot_trainer.fidelity.pick import Picked
 from dreamboot_trainer.fidelity.scores import Role
+from dreamboot_trainer.shell import quoted
 
 _MEANS: Mapping[Role, str] = {
     Role.SUBJECT: "likeness of drawn pictures to the photos: high is good",
@@ -26,7 +26,7 @@ def lines(picked: Picked, run: Path) -> list[str]:
         *_table(picked),
         *(f"{name}: {text}" for name, text in meanings.items()),
         f"Best: step {picked.best}, {path}",
-        f"dreamboot sample {shlex.quote(str(run))} --model {shlex.quote(str(path))}",
+        f"dreamboot sample {quoted(run)} --model {quoted(path)}",
     ]
 
 

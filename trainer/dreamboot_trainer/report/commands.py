@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.report import RESOLVED
-
-_PLAIN = re.compile(r"[\w ,./:+-]*", re.ASCII)
+from dreamboot_trainer.shell import quoted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,13 +16,6 @@ class Command:
 
     dreamboot: str
     module: str
-
-
-def quoted(text: str) -> str:
-    """One word for the shell. Double quotes mean the same in every shell where nothing special stands in them."""
-    if _PLAIN.fullmatch(text) and " " in text:
-        return f'"{text}"'
-    return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)
 
 
 def draw(run: Path, prompt: str) -> Command:

@@ -51,6 +51,17 @@ def test_json_is_the_report(command, models, tmp_path):
     assert report["files"] == [str(tmp_path / "model.safetensors")]
 
 
+@pytest.mark.parametrize("name", ["config.toml", "resolved.toml"])
+def test_a_run_without_a_result_is_told_how_to_go_on(command, tmp_path, name):
+    run = tmp_path / "my run"
+    run.mkdir()
+    (run / name).touch()
+    code, out, _ = command(run, tmp_path / "out.safetensors", "--json")
+    problem = json.loads(out)["problem"]
+    assert (code, problem["id"]) == (1, "convert-run-unfinished")
+    assert f'dreamboot train --config "{run / name}"' in problem["hint"]
+
+
 def test_of_a_run_its_model_is_meant(command, models, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
