@@ -73,7 +73,7 @@ def narrowed(name: str, tensor: torch.Tensor, precision: str) -> torch.Tensor:
                 f"The weight {name} does not fit into {precision}; no model is written.",
                 f"numbers within the range of save_precision = {precision}",
                 f"{float(tensor.abs().max()):g}; the learning rate may be too high",
-                "--set save_precision=fp32 --set save_original=false   (goes on from the last checkpoint)",
+                "--set save_precision=fp32   (goes on from the last checkpoint)",
             )
         )
     return found.contiguous()

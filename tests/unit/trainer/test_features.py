@@ -323,3 +323,25 @@ def test_a_run_says_that_its_token_means_something(photos: Path, tmp_path: Path)
     }  # fmt: skip
     events = train(configure(demo.MODEL_DIR, photos, **settings), tmp_path / "run")
     assert any("'red' already means something" in record.get("message", "") for record in events)
+
+
+def test_a_value_beyond_half_precision_makes_the_file_larger_and_does_not_end_the_run(
+    tiny: Path, photos: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import save_file
+
+    model = Path(shutil.copytree(tiny, tmp_path / "model"))
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    large = load_file(weights)
+    large["decoder.conv_out.bias"] = torch.full_like(large["decoder.conv_out.bias"], 1e5, dtype=torch.float32)
+    save_file(large, weights)
+    events = train(
+        configure(model, photos, max_train_steps=1, save_precision="fp32", save_original=True), tmp_path / "run"
+    )
+    said = [record["message"] for record in events if record["event"] == "line" and record["stage"] == "export"]
+    assert len(said) == 1
+    assert "float32" in said[0]
+    assert "decoder.conv_out.bias" in said[0]
+    exported = load_file(tmp_path / "run" / "model.safetensors")
+    assert exported["first_stage_model.decoder.conv_out.bias"].max() == 1e5
+    assert (tmp_path / "run" / "report.html").is_file()

@@ -10,6 +10,8 @@ from dreamboot_trainer.shell import look, quoted, room
 
 _SHOWN = 3
 
+TOO_LARGE = "convert-value-too-large"
+
 
 def unsupported_config(key: str, expected: str, found: object) -> TrainerError:
     """A config.json entry that the original layouts of SD 1.x, 2.x and SDXL have no names for."""
@@ -161,7 +163,7 @@ def does_not_fit(name: str, dtype: str) -> TrainerError:
     """A value is too large for the wanted number format."""
     return TrainerError(
         Problem(
-            id="convert-value-too-large",
+            id=TOO_LARGE,
             what=f"The tensor {name} has values that do not fit into {dtype}.",
             cause="Expected magnitudes up to 65504; a larger one would become infinite and give black images.",
             hint="Convert with --dtype float32, or --dtype keep.",

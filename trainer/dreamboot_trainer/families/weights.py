@@ -106,8 +106,8 @@ def guarded(folder: Path) -> Iterator[None]:
         raise TrainerError(
             mismatch(
                 "model-not-loadable",
-                f"The weights in {folder} cannot be loaded.",
-                "weights that fit the config.json beside them",
+                f"The model in {folder} cannot be loaded.",
+                "weights, words and noise schedule as the config files beside them say",
                 lines[0] if lines else type(error).__name__,
                 "Download the model again, or name another one: --set pretrained_model_name_or_path=FOLDER",
             )

@@ -37,8 +37,8 @@ class Method(Protocol):
     def save(self, pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> None:
         """Write the result as the folder `out`."""
 
-    def export(self, pipeline: Pipeline, config: Config, saved: Path, out: Path) -> None:
-        """Write the result for other programs as the file `out`."""
+    def export(self, pipeline: Pipeline, config: Config, saved: Path, out: Path) -> str:
+        """Write the result for other programs as the file `out`. What a person should know of it, or nothing."""
 
     def load(self, pipeline: Pipeline, saved: Path) -> None:
         """Put a saved result into a pipeline of the model that was tuned."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dreamboot_trainer.config import Config
 from dreamboot_trainer.pipeline import Pipeline
+from dreamboot_trainer.problems import TrainerError
 from dreamboot_trainer.save import save_folder
 from dreamboot_trainer.sharding import whole_tree
 from dreamboot_trainer.trainable import Trainable
@@ -46,11 +47,19 @@ def save(pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> Non
     save_folder(pipeline.folder, pipeline.family, weights, config.output.save_precision, out)
 
 
-def export(_: Pipeline, __: Config, saved: Path, out: Path) -> None:
-    """One checkpoint in the original layout, in fp16."""
+def export(_: Pipeline, __: Config, saved: Path, out: Path) -> str:
+    """One checkpoint in the original layout, in fp16 where all values have room in it."""
     from dreamboot_trainer.convert import to_original
+    from dreamboot_trainer.convert.faults import TOO_LARGE
 
-    to_original(saved, out)
+    try:
+        to_original(saved, out)
+    except TrainerError as error:
+        if error.problem.id != TOO_LARGE:
+            raise
+        to_original(saved, out, dtype="float32")
+        return f"In float32, twice as large as usual: {error.problem.what}"
+    return ""
 
 
 def load(_: Pipeline, __: Path) -> None:

@@ -81,11 +81,12 @@ def save(pipeline: Pipeline, config: Config, weights: Weights, out: Path) -> Non
         save_file(tensors, partial / FILE, metadata={"format": "pt", _METADATA: json.dumps(facts, sort_keys=True)})
 
 
-def export(pipeline: Pipeline, _: Config, saved: Path, out: Path) -> None:
+def export(pipeline: Pipeline, _: Config, saved: Path, out: Path) -> str:
     """The adapter under kohya's names, as the web UI and ComfyUI read it."""
     from dreamboot_trainer.convert import lora_to_kohya
 
     lora_to_kohya(saved / FILE, out, config_dir=pipeline.folder.path, overwrite=True)
+    return ""
 
 
 def load(pipeline: Pipeline, saved: Path) -> None:

@@ -41,7 +41,9 @@ def export(context: Context, prepared: Prepared) -> None:
         data = {"model": str(run / MODEL)}
         if config.output.save_original:
             context.events.started("export", "The file for other programs is written")
-            prepared.method.export(prepared.pipeline, config, run / MODEL, run / ORIGINAL)
+            note = prepared.method.export(prepared.pipeline, config, run / MODEL, run / ORIGINAL)
+            if note:
+                context.events.line("export", note)
             data["checkpoint"] = str(run / ORIGINAL)
         if config.output.push_to_hub:
             context.events.started("export", f"The result is uploaded to {config.output.hub_model_id}")
