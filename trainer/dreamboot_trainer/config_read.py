@@ -182,7 +182,7 @@ def _override(table: dict[str, Any], text: str, faults: list[Problem], way: Way)
     name, equals, value = text.partition("=")
     name = name.strip()
     found = [key for key in keys() if name in (key.name, key.dotted)]
-    if not equals:
+    if not equals or not name:
         faults.append(_wrong("--set", "key=value", text))
     elif not found:
         faults.append(unknown_key(name, value, way, keys(), "key"))

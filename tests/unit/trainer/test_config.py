@@ -103,6 +103,7 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
         ("hflip=perhaps", "true or false"),
         ("optimizer=adamw8bits", "--set optimizer=adamw8bit"),
         ("resolution", "key=value"),
+        ("=3", "key=value"),
         ("learning_rate=inf", "finite"),
         ("adam_beta1=nan", "finite"),
         ("qqqq=1", "dreamboot train --help"),
