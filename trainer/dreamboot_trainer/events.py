@@ -116,7 +116,13 @@ def started_over_since(path: Path, moment: float) -> bool:
 
 
 def _since(path: Path, moment: float) -> list[dict[str, Any]]:
-    return [record for record in read_events(path) if record.get("time", 0) >= moment]
+    return [record for record in read_events(path) if _time(record) >= moment]
+
+
+def _time(record: dict[str, Any]) -> float:
+    """When it was written; 0 in a file that somebody else has written into."""
+    found = record.get("time")
+    return found if isinstance(found, (int, float)) else 0.0
 
 
 def read_events(path: Path) -> tuple[dict[str, Any], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
@@ -34,7 +35,7 @@ def mounts_for(
     named = [(key.rpartition(".")[2].strip(), text) for key, _, text in (each.partition("=") for each in settings)]
     if config is not None:
         base = config.absolute().parent
-        named += [(key, str(base / Path(text).expanduser())) for key, text in _paths(parse_toml(_read(host, config)))]
+        named += [(key, str(base / Path(text).expanduser())) for key, text in _paths(_toml(host, config))]
     for name, text in tuple(named):
         if name == LIST and text:
             named += _paths(_json(host, Path(text).expanduser()))
@@ -61,12 +62,26 @@ def _paths(content: Any) -> Iterator[Tuple[str, str]]:
             yield from _paths(part)
 
 
-def _json(host: Host, path: Path) -> Any:
+def _toml(host: Host, path: Path) -> Any:
     try:
-        return json.loads(_read(host, path) or "null")
+        return parse_toml(_read(host, path))
     except ValueError:
         return None  # the trainer says what is wrong with it
 
 
+def _json(host: Host, path: Path) -> Any:
+    try:
+        return json.loads(_read(host, path) or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
 def _read(host: Host, path: Path) -> str:
-    return host.read_text(path) or ""
+    return (host.read_text(path) or "").lstrip("\ufeff")
+
+
+def mount(source: Path, target: str, *, writable: bool) -> str:
+    """The value of `--mount`. Engines read it as a row of CSV, so a path with a comma is put in quotes."""
+    fields = ("type=bind", f"source={source}", f"target={target}", *(() if writable else ("readonly",)))
+    quoted = ('"{}"'.format(field.replace('"', '""')) if re.search('[,"]', field) else field for field in fields)
+    return ",".join(quoted)

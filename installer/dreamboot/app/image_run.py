@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from dreamboot.app.context import Context
 from dreamboot.app.image import require_engine
-from dreamboot.app.image_mounts import absolute_settings, mounts_for
+from dreamboot.app.image_mounts import absolute_settings, mount, mounts_for
 from dreamboot.host.base import ProgramFailed
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Machine, Problem, Report, Vendor
 
@@ -194,5 +194,5 @@ def run_options(container: str, home: Path, mounts: Sequence[Tuple[str, bool]], 
         "--stop-timeout", str(GRACE_SECONDS), *gpu,
     ]  # fmt: skip
     for source, place, writable in volumes:
-        words += ["--mount", f"type=bind,source={source},target={place}" + ("" if writable else ",readonly")]
+        words += ["--mount", mount(Path(source), place, writable=writable)]
     return words

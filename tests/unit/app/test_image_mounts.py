@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 
-from dreamboot.app.image_mounts import PATHS, absolute_settings, mounts_for
+from dreamboot.app.image_mounts import PATHS, absolute_settings, mount, mounts_for
 from dreamboot.host import current
 
 
@@ -44,6 +45,19 @@ def test_a_broken_list_is_left_to_the_trainer(place, text):
     (place / "concepts.json").write_text(text)
     settings = (f"concepts_list={place}/concepts.json",)
     assert dict(mounts_for(current(), None, settings, place / "out"))[str(place / "concepts.json")] is False
+
+
+@pytest.mark.parametrize("text", ["[a", "\x00", "a = 1\na = 2"])
+def test_a_broken_file_is_left_to_the_trainer(place, text):
+    (place / "run" / "config.toml").write_text(text)
+    assert len(mounts_for(current(), place / "run" / "config.toml", (), place / "out")) == 2
+
+
+@pytest.mark.parametrize("path", ["/a,b", '/my "photos", mine', "/plain folder"])
+def test_an_engine_reads_the_path_that_was_meant(path):
+    (row,) = csv.reader([mount(Path(path), path, writable=False)])
+    assert row == ["type=bind", f"source={path}", f"target={path}", "readonly"]
+    assert mount(Path("/run"), "/data", writable=True) == "type=bind,source=/run,target=/data"
 
 
 def test_relative_paths_of_settings_mean_this_folder(place, monkeypatch):

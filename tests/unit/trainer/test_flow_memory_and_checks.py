@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -184,6 +186,14 @@ def test_what_does_not_fit_the_family_is_said_before(
     assert not check(
         configure({**flow_folders, "sd1": tiny}[name], photos, **options | {words[0]: words[1]}), tmp_path
     ).problems
+
+
+@pytest.mark.parametrize("strange", ["192", -1, None, 0, [3]])
+def test_a_strange_number_of_positions_is_no_limit(flow_folders, photos, tmp_path, strange):
+    model = Path(shutil.copytree(flow_folders["sd3"], tmp_path / "model"))
+    config = json.loads((model / "transformer" / "config.json").read_text())
+    (model / "transformer" / "config.json").write_text(json.dumps(config | {"pos_embed_max_size": strange}))
+    assert not check(configure(model, photos, method="lora", resolution=512), tmp_path).problems
 
 
 @pytest.mark.parametrize(("side", "right"), [(512, 256), (72, 64)])

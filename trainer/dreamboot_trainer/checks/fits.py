@@ -74,7 +74,7 @@ def size_faults(config: Config, folder: ModelFolder, family: Family) -> list[Pro
         return []
     found = f"{side}, with buckets of up to {longest}" if longest > side else side
     expected = f"sides of at most {limit} pixels, for which {folder.path} has positions"
-    return [_wrong("resolution", expected, found, f"resolution={limit * side // longest // step * step}")]
+    return [_wrong("resolution", expected, found, f"resolution={max(step, limit * side // longest // step * step)}")]
 
 
 def _flow(config: Config, family: Family) -> list[Problem]:

@@ -183,7 +183,9 @@ class Family:
     def largest_side(self, folder: ModelFolder) -> int:
         """Pixels a side of the largest picture that the denoiser takes; 0: any."""
         config = folder.config(self.denoiser)
-        return int(config.get(self.positions, 0)) * int(config.get("patch_size", 1)) * folder.pixels_per_latent
+        positions, patch = config.get(self.positions, 0), config.get("patch_size", 1)
+        known = isinstance(positions, int) and isinstance(patch, int)
+        return max(0, positions * patch * folder.pixels_per_latent) if known else 0
 
     @property
     def load(self) -> Load:
