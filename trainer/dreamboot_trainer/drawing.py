@@ -46,7 +46,8 @@ def draw(config: Config, run: Path, out: Path, events: EventLog, *, prompts: Seq
     count = pictures or config.sampling.num_validation_images or PICTURES
     sampling = replace(config.sampling, num_validation_images=count)
     total = sampling.num_inference_steps * len(found)
-    events.started(STAGE, f"{count * len(found)} pictures")
+    drawn = count * len(found)
+    events.started(STAGE, f"{drawn} picture{'s' * (drawn != 1)}")
     done = 0
 
     def next_step() -> None:

@@ -105,7 +105,10 @@ def _advice(row: Row, typed: str, value: object, way: Way) -> str:
     fit = _fitting(key, value)
     if fit is None:
         return f"Write {_named(key, way)} in place of {typed}, with one of {', '.join(key.choices)}."
-    return f"Write {_written(key, fit, way)} in place of {typed}{beside if row.here and not key.choices else ''}."
+    written = _written(key, fit, way)
+    if key.section == "lora":  # an adapter's setting alone would change nothing
+        written = f"{_written(known['method'], 'lora', way)}{' and ' if way is Way.FILE else ' '}{written}"
+    return f"Write {written} in place of {typed}{beside if row.here and not key.choices else ''}."
 
 
 def _fitting(key: Key, value: object) -> object | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Dict, List, Mapping, Sequence
 
 from dreamboot.building.layout import Layout
 from dreamboot.building.uv import clean_environment
@@ -62,7 +63,20 @@ def trainer_environment(host: Host, folder: Path, plan: Plan) -> Dict[str, str]:
     variables["PYTHONUNBUFFERED"] = "1"
     # The trainer saves and ends when its standard input closes: also when we die without a word.
     variables["DREAMBOOT_STOP_ON_STDIN_EOF"] = "1"
+    variables["DREAMBOOT_CALLED_AS"] = called_as(host.environ)
     return variables
+
+
+def called_as(environ: Mapping[str, str]) -> str:
+    """How a person starts dreamboot, from any folder: a report is read later, and elsewhere."""
+    command = environ.get("DREAMBOOT_COMMAND", "dreamboot")
+    checkout = environ.get("DREAMBOOT_CHECKOUT")
+    if not checkout:
+        return command
+    path = str(Path(checkout).absolute() / "installer" / "bootstrap.py")
+    return re.sub(
+        r'"[^"]*bootstrap\.py"|\S*bootstrap\.py', lambda _: f'"{path}"' if " " in path else path, command, count=1
+    )
 
 
 def direct_command(environment: Environment, arguments: Sequence[str]) -> List[str]:

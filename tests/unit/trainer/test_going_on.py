@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def test_a_damaged_checkpoint_is_named_and_the_hint_can_be_pasted(
     damage(run / "checkpoints" / "step-000004")
     problem = refused(tiny, photos, run).problem
     assert problem.id == "checkpoint-damaged"
-    assert f"'{run}/checkpoints/step-000004'" in problem.hint
+    subprocess.run(["sh", "-c", problem.hint], check=True)
+    assert (run / "step-000004").is_dir()
+    assert not (run / "checkpoints" / "step-000004").exists()
 
 
 def test_fewer_steps_than_are_done_are_refused(tiny: Path, photos: Path, trained: Path, tmp_path: Path) -> None:

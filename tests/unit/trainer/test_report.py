@@ -250,3 +250,12 @@ def test_times_and_choices_by_hand() -> None:
     assert [commands.more(steps) for steps in (1, 4, 12, 300, 800)] == [2, 6, 18, 450, 1200]
     assert commands.quoted("a photo of sks dog") == '"a photo of sks dog"'
     assert shlex.split(commands.quoted("it's $HOME `x`")) == ["it's $HOME `x`"]
+
+
+def test_commands_are_spelt_as_dreamboot_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamboot_trainer.report.commands import repeat
+
+    monkeypatch.setenv("DREAMBOOT_CALLED_AS", "python3 /a/bootstrap.py")
+    assert repeat(tmp_path).dreamboot.startswith("python3 /a/bootstrap.py train --config ")
+    monkeypatch.delenv("DREAMBOOT_CALLED_AS")
+    assert repeat(tmp_path).dreamboot.startswith("dreamboot train --config ")

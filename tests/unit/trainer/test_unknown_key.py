@@ -153,6 +153,11 @@ def test_settings_that_were_flags_elsewhere_are_told_as_flags(capsys: pytest.Cap
     assert "Next: Write --learning_rate 3 in place of --lr." in capsys.readouterr().err
 
 
+def test_an_adapters_setting_comes_with_the_method_that_it_belongs_to() -> None:
+    assert hints(flags=("network_dim=8",)) == ["Write --method lora --lora_rank 8 in place of --network_dim (16 here)."]
+    assert hints("rank=8")[0].startswith("Write --set method=lora --set lora_rank=8 in place of rank")
+
+
 @pytest.mark.parametrize("words", [["check", "stray"], ["check", "--lr", "3", "stray"], ["schema", "--lr", "3"]])
 def test_words_that_belong_nowhere_are_wrong_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from dreamboot_trainer.checks import Checked
-from dreamboot_trainer.config import DEMO, Config
+from dreamboot_trainer.config import DEMO, Config, Lora
 from dreamboot_trainer.data.concepts import Subject
 from dreamboot_trainer.data.photos import list_photos
 from dreamboot_trainer.rates import HIGH_FOR_FULL, LOW_FOR_ADAPTER, usual_rate
@@ -25,7 +26,16 @@ def advise(config: Config, subjects: Sequence[Subject]) -> Checked:
         notes += _words(subject)
         if 0 < count < _FEW:
             notes.append(f"{count} photo(s) of '{subject.instance_prompt}' are few; 5 to 30 are usual, 3 the least.")
-    return Checked(notes=(*notes, *_steps(config, sum(counts)), *_rate(config)))
+    return Checked(notes=(*notes, *_steps(config, sum(counts)), *_rate(config), *_adapter(config)))
+
+
+def _adapter(config: Config) -> list[str]:
+    """An adapter's settings where none is trained: the method was likely forgotten."""
+    if config.training.method == "lora":
+        return []
+    usual = Lora()
+    told = [f.name for f in fields(Lora) if getattr(config.lora, f.name) != getattr(usual, f.name)]
+    return [f"{', '.join(told)} changes nothing: all weights are trained. An adapter: --method lora"] if told else []
 
 
 def _words(subject: Subject) -> list[str]:

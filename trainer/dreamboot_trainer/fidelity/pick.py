@@ -96,7 +96,7 @@ def pick(config: Config, run: Path, encoders: Encoders, count: int, say: Callabl
     taught = subjects(config, run)
     found = candidates(run, in_steps(config, taught, 1).training.max_train_steps)
     model = base_folder(config, run)
-    say(f"The base model draws {count} pictures per prompt")
+    say(f"The base model draws {count} picture{'s' * (count != 1)} per prompt")
     base = measure(config, taught, encoders, model, None, count)
     scores = {}
     for step, path in sorted(found.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def draw(run: Path, prompt: str) -> Command:
     out = quoted(str(run.absolute() / "picture.png"))
     known = (run / "config.toml").is_file()  # dreamboot finds a run by it
     return Command(
-        dreamboot=f"dreamboot sample {quoted(str(run.absolute()))} {word}" if known else "",
+        dreamboot=f"{_dreamboot()} sample {quoted(str(run.absolute()))} {word}" if known else "",
         module=f"{_trainer('sample')} --config {_quoted_config(run)} {word} --out {out}",
     )
 
@@ -39,7 +40,7 @@ def longer(run: Path, config: Config) -> Command:
     epochs = config.training.num_train_epochs
     key, most = ("num_train_epochs", epochs) if epochs else ("max_train_steps", config.training.max_train_steps)
     rest = f"--config {_quoted_config(run)}"
-    start = Command(dreamboot=f"dreamboot train {rest}", module=f"{_trainer('train')} {rest}")
+    start = Command(dreamboot=f"{_dreamboot()} train {rest}", module=f"{_trainer('train')} {rest}")
     start = start if can_go_on(config) else repeat(run)
     return Command(
         dreamboot=f"{start.dreamboot} --{key.replace('_', '-')} {more(most)}",
@@ -57,7 +58,7 @@ def repeat(run: Path) -> Command:
     """The same run again in another folder."""
     config = quoted(str(run.absolute() / RESOLVED))
     return Command(
-        dreamboot=f"dreamboot train --config {config} --output NEW_FOLDER",
+        dreamboot=f"{_dreamboot()} train --config {config} --output NEW_FOLDER",
         module=f"{_trainer('train')} --config {config} --output_dir NEW_FOLDER",
     )
 
@@ -70,6 +71,11 @@ def _config(run: Path) -> Path:
 
 def _quoted_config(run: Path) -> str:
     return quoted(str(_config(run)))
+
+
+def _dreamboot() -> str:
+    """As this person calls it: dreamboot tells its trainer."""
+    return os.environ.get("DREAMBOOT_CALLED_AS") or "dreamboot"
 
 
 def _trainer(command: str) -> str:

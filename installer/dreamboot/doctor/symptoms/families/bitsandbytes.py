@@ -54,7 +54,7 @@ SYMPTOMS = (
         cause="Its wheels carry libraries for AMD GPUs from 0.49 on, each for certain ROCm versions; older ones must be built from source.",
         fix=(
             UPGRADE,
-            ("use_8bit_adam = false", "or: trains with the plain optimizer (more memory)"),
+            ('optimizer = "adamw"', "or: trains with the plain optimizer (more memory)"),
         ),
         link=INSTALL_DOCS,
         examples=(
@@ -213,7 +213,7 @@ SYMPTOMS = (
         cause="The trainer asks for an 8-bit optimizer or a quantised model, and no usable bitsandbytes is installed in this environment.",
         fix=(
             ("{python} -m pip install --upgrade bitsandbytes", "installs it"),
-            ("use_8bit_adam = false", "trains with the plain optimizer (more memory)"),
+            ('optimizer = "adamw"', "trains with the plain optimizer (more memory)"),
         ),
         link=INSTALL_DOCS,
         examples=(

@@ -21,7 +21,7 @@ SYMPTOMS = (
         cause="The line comes from the compiled library of bitsandbytes, not from torch: this release was built for other GPUs (RTX 50 needs 0.45.3 or later with a cu128 torch).",
         fix=(
             ("{python} -m pip install --upgrade bitsandbytes", "a release that knows newer GPUs"),
-            ("use_8bit_adam = false", "or: trains with the plain optimizer (more memory)"),
+            ('optimizer = "adamw"', "or: trains with the plain optimizer (more memory)"),
         ),
         link="https://huggingface.co/docs/bitsandbytes/main/en/installation",
         examples=(
@@ -54,7 +54,7 @@ SYMPTOMS = (
         fix=(
             ("nvidia-smi", "nothing: shows how much video memory is in use, and by which programs"),
             (
-                "gradient_checkpointing = true, train_batch_size = 1, use_8bit_adam = true, method = lora",
+                'gradient_checkpointing = true, train_batch_size = 1, optimizer = "adamw8bit", method = "lora"',
                 "less memory at the same resolution",
             ),
             ("env -u LD_LIBRARY_PATH {python} ...", "with memory to spare: starts without a foreign cuDNN"),

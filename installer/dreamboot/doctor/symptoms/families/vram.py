@@ -9,7 +9,7 @@ from typing import Mapping
 from dreamboot.doctor.symptoms.base import LogView, Symptom
 
 LOWER = (
-    "gradient_checkpointing = true, train_batch_size = 1, use_8bit_adam = true, method = lora",
+    'gradient_checkpointing = true, train_batch_size = 1, optimizer = "adamw8bit", method = "lora"',
     "less memory at the same resolution",
 )
 DOCS = "https://docs.pytorch.org/docs/stable/notes/cuda.html#optimizing-memory-usage-with-pytorch-cuda-alloc-conf"

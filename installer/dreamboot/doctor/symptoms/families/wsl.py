@@ -112,7 +112,7 @@ SYMPTOMS = (
         cause="WSL reaches its limit below what nvidia-smi shows as free: Windows keeps a part for its desktop.",
         fix=(
             (
-                "gradient_checkpointing = true, train_batch_size = 1, use_8bit_adam = true, method = lora",
+                'gradient_checkpointing = true, train_batch_size = 1, optimizer = "adamw8bit", method = "lora"',
                 "less memory at the same resolution",
             ),
             ("nvidia-smi", "nothing: shows which programs of Windows use the GPU; close them"),
