@@ -166,7 +166,8 @@ def _same_facts(saved: Saved, then: Mapping[str, Any], now: Mapping[str, Any]) -
                 f"The run cannot go on from {saved.path.name}: its configuration, photos or model have changed.",
                 "the same model, training settings, photos and captions as before",
                 "; ".join(changed[:5]),
-                "Undo the change, or start over: --set resume=never, or --set output_dir=NEW_FOLDER",
+                "Undo the change, or begin in another folder: --set output_dir=NEW_FOLDER (or anew in this one, which "
+                "keeps in earlier/ what was there: --set resume=never)",
             )
         )
 

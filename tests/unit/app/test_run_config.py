@@ -137,7 +137,7 @@ def test_a_pasted_command_is_answered_in_one_go(context, run):
         "Write --cache_latents false in place of --not_cache_latents.",
         "Write --learning_rate 1e-6 in place of --lr.",
     ]
-    assert lines[3].startswith("Write --attention xformers in place of")
+    assert lines[3].startswith("Leave --xformers out: attention = auto takes")
     assert "data.resolution" in lines[4]
 
 

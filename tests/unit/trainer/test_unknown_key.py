@@ -83,7 +83,10 @@ def test_a_file_of_another_trainer_is_answered_key_by_key(tmp_path: Path) -> Non
     )
     assert [hint.partition(" (")[0] for hint in hints(path=path)] == [
         "Write seed = 3 in section [training].",
-        'Write attention = "xformers" in section [training] in place of xformers',
+        (
+            'Leave xformers out: attention = auto takes what the device is best at; "xformers" asks for it where it is '
+            "installed."
+        ),
         "Write [training] in place of [training_arguments].",
         "Write snr_gamma = 5.0 in section [training] in place of min_snr_gamma.",
         "Write learning_rate = 1.0 in section [optimizer].",
