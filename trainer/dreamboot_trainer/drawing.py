@@ -37,7 +37,7 @@ def draw(config: Config, run: Path, out: Path, events: EventLog, *, prompts: Seq
     result = run / "model"
     place = model or (result if result.is_dir() else None)
     base = base_folder(config, run)
-    faults = size_faults(config, base, family_of(base))
+    faults = size_faults(config, base, family_of(base), buckets=False)
     if faults:
         raise TrainerError(*faults)
     pipeline = open_model(config, base, place)

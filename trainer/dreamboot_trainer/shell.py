@@ -27,8 +27,8 @@ def look(path: Path) -> str:
 
 
 def take_out(path: Path) -> str:
-    """Move a file or folder to where its folder lies."""
-    return f"{_spelt('mv', 'move')} {quoted(path)} {quoted(path.absolute().parent.parent)}"
+    """Move a file or folder to where its folder lies; what has its name there stays (Windows asks)."""
+    return f"{_spelt('mv -n', 'move')} {quoted(path)} {quoted(path.absolute().parent.parent)}"
 
 
 def bring(what: str, folder: Path) -> str:

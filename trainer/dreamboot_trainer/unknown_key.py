@@ -14,7 +14,7 @@ from dreamboot_trainer.problems import Problem
 from dreamboot_trainer.shell import quoted
 
 if TYPE_CHECKING:
-    from dreamboot_trainer.elsewhere import Row
+    from dreamboot_trainer.other_trainers import Row
 
 UNKNOWN_KEY = "config-unknown-key"
 
@@ -30,11 +30,11 @@ class Way(Enum):
 def unknown_key(name: str, value: object, way: Way, candidates: Sequence[Key], place: str = "") -> Problem:
     """The Problem of a name with its value; `candidates` are what it may be a slip of, `place` where it stood."""
     # The table of other trainers' flags is read when it is needed, and not at every start.
-    from dreamboot_trainer import elsewhere
+    from dreamboot_trainer import other_trainers
 
     near = _nearest(name, candidates)
     ours = near is not None and near.name == name
-    row = None if ours else elsewhere.row_of(name)
+    row = None if ours else other_trainers.row_of(name)
     typed = name if way is not Way.FLAG else _typed(name, row)
     if row is not None:
         hint = _advice(row, typed, value, way)

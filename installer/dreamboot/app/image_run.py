@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from dreamboot.app.context import Context
 from dreamboot.app.image import require_engine
 from dreamboot.app.image_mounts import absolute_settings, mount, mounts_for
+from dreamboot.app.run_config import folder_of, taken_out
 from dreamboot.host.base import ProgramFailed
 from dreamboot.model import DreambootError, Event, EventKind, ExitCode, Machine, Problem, Report, Vendor
 
@@ -29,7 +30,8 @@ def train_in_image(
     machine = context.machine()
     info = engine_info(context, engine)
     gpu = gpu_options(machine, info, name)
-    folder = (output or (config.parent if config else context.home / "runs" / "train")).absolute()
+    settings, (told,) = taken_out(settings, "output_dir")
+    folder = folder_of(context, config, output, told)
     mounts = mounts_for(context.host, config, settings, folder)
     container = f"dreamboot-train-{os.getpid()}"
     arguments = ["train", "--output", str(folder)]

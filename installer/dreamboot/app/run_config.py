@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from dreamboot.app.context import Context
 from dreamboot.app.trainer_answers import ask
+from dreamboot.building.layout import Layout
 from dreamboot.launching.several import Launch
 from dreamboot.model import Environment, Plan
 from dreamboot.values import parse_toml, value
@@ -114,3 +115,16 @@ def _once(run: Run) -> Tuple[str, ...]:
 def is_once(setting: str) -> bool:
     """Whether `key=value` is meant for one call."""
     return setting.partition("=")[0].strip() in ONCE
+
+
+def taken_out(settings: Sequence[str], *names: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """The settings without those of these names, and the last value of each name ("" where it is not told)."""
+    pairs = [(setting.partition("=")[0].rpartition(".")[2].strip(), setting) for setting in settings]
+    found = {name: setting.partition("=")[2] for name, setting in pairs if name in names}
+    return tuple(text for name, text in pairs if name not in names), tuple(found.get(name, "") for name in names)
+
+
+def folder_of(context: Context, config: Optional[Path], output: Optional[Path], told: str) -> Path:
+    """Where a run lies: as --output says, or the setting output_dir (`told`), or beside its file, or in the home."""
+    named = output or (Path(told).expanduser() if told else config.parent if config else None)
+    return (named or Layout(home=context.home).runs / "train").absolute()

@@ -9,11 +9,11 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Union
 
 from dreamboot.app.context import Context
 from dreamboot.app.environment import plan_of
-from dreamboot.app.run_config import Call, Run, begun, call_of
+from dreamboot.app.run_config import Call, Run, begun, call_of, folder_of, taken_out
 from dreamboot.app.trainer_answers import CHECK_SECONDS, ask, problem_in
 from dreamboot.building import generations
 from dreamboot.building.layout import Layout
@@ -46,14 +46,14 @@ def train(
 ) -> Iterator[Union[Event, Report]]:
     """The use case behind `dreamboot train`. `settings` are `key=value` texts over the file's."""
     require_sound(launch)
-    settings, (recipe, told) = _taken_out(settings, "recipe", "output_dir")
+    settings, (recipe, told) = taken_out(settings, "recipe", "output_dir")
     if config is not None:
         _require_file(context, config)
     layout = Layout(home=context.home)
     built = generations.require(context.host, layout, environment)
-    folder = output or (Path(told) if told else config.parent if config else layout.runs / "train")
+    folder = folder_of(context, config, output, told)
     run = Run(
-        folder=folder.absolute(), environment=built, plan=plan_of(context, built), settings=settings, recipe=recipe,
+        folder=folder, environment=built, plan=plan_of(context, built), settings=settings, recipe=recipe,
         launch=launch, as_flags=True,
     )  # fmt: skip
     if context.dry_run:
@@ -77,13 +77,6 @@ def _require_file(context: Context, config: Path) -> None:
             hint="dreamboot train --help   (every setting is also a flag)",
         )
     )
-
-
-def _taken_out(settings: Sequence[str], *names: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-    """The settings without those of these names, and the last value of each name ("" where it is not told)."""
-    pairs = [(setting.partition("=")[0].rpartition(".")[2].strip(), setting) for setting in settings]
-    found = {name: setting.partition("=")[2] for name, setting in pairs if name in names}
-    return tuple(text for name, text in pairs if name not in names), tuple(found.get(name, "") for name in names)
 
 
 def run_training(context: Context, run: Run, base: Optional[Path] = None) -> Iterator[Event]:

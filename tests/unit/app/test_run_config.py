@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("torch")
 
 from dreamboot.app.context import Context
-from dreamboot.app.run_config import Run, begun, call_of
-from dreamboot.app.train import _require_file, _taken_out, run_training
+from dreamboot.app.run_config import Run, begun, call_of, folder_of, taken_out
+from dreamboot.app.train import _require_file, run_training
 from dreamboot.host import current
 from dreamboot.launching.several import Launch
 from dreamboot.launching.trainer import trainer_environment, trainer_source
@@ -71,6 +71,16 @@ def test_what_a_later_call_adds_are_its_flags(context, run):
     assert (call.launch.processes, call.table["training"]["num_processes"]) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("output", "told", "file", "place"),
+    [("a", "b", "c/config.toml", "a"), (None, "b", "c/config.toml", "b"), (None, "", "c/config.toml", "c")],
+)
+def test_where_a_run_lies(context, tmp_path, monkeypatch, output, told, file, place):
+    monkeypatch.chdir(tmp_path)
+    assert folder_of(context, Path(file), Path(output) if output else None, told) == tmp_path / place
+    assert folder_of(context, None, None, "") == context.home / "runs" / "train"
+
+
 def test_a_file_elsewhere_is_told_the_folder(context, run, tmp_path):
     own = tmp_path / "mine.toml"
     own.write_text('# my notes\n[data]\ninstance_data_dir = "photos"\n')
@@ -102,7 +112,7 @@ def test_a_runs_folder_stands_for_its_file(context, run, tmp_path):
 
 def test_folder_and_recipe_are_taken_out_of_the_settings():
     settings = ("seed=1", "output_dir=a", "recipe=face", "output.output_dir=b c", "hflip=true")
-    assert _taken_out(settings, "recipe", "output_dir") == (("seed=1", "hflip=true"), ("face", "b c"))
+    assert taken_out(settings, "recipe", "output_dir") == (("seed=1", "hflip=true"), ("face", "b c"))
 
 
 def test_the_trainers_early_problem_is_in_the_events(tmp_path):

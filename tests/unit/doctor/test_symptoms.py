@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dreamboot.doctor.areas import AREAS
@@ -28,6 +30,21 @@ def test_it_says_what_why_and_the_way_out(symptom):
     for command, changes in symptom.fix:
         assert command.strip()
         assert changes.strip()
+
+
+# Settings of other programs, on whose logs they are the way out.
+FOREIGN = {"dynamo_backend", "max_data_loader_n_workers", "no_half_vae", "torch_compile", "vae"}
+
+
+def test_settings_that_it_advises_are_the_trainers():
+    from dreamboot_trainer.config_read import read
+
+    commands = {command for symptom in symptoms() for command, _ in symptom.fix}
+    settings = {command for command in commands if re.match(r"[a-z_0-9]+ = \S", command)}
+    foreign = {command for command in settings if command.split(" ")[0] in FOREIGN}
+    assert {command.split(" ")[0] for command in foreign} == FOREIGN
+    for command in settings - foreign:
+        read(None, [part.replace(" = ", "=").replace('"', "") for part in command.split(", ")])
 
 
 @pytest.mark.parametrize("symptom", [one for one in symptoms() if one.others], ids=lambda symptom: symptom.id)

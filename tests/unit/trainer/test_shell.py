@@ -36,6 +36,15 @@ def test_what_is_in_the_way_is_moved_out_and_not_lost(tmp_path: Path, name: str)
     assert not list(photo.parent.iterdir())
 
 
+def test_what_has_the_name_there_stays(tmp_path: Path) -> None:
+    photo, other = tmp_path / "photos" / "a.jpg", tmp_path / "a.jpg"
+    photo.parent.mkdir()
+    photo.write_bytes(b"cut")
+    other.write_bytes(b"another")
+    subprocess.run(["sh", "-c", shell.take_out(photo)], capture_output=True, check=False)
+    assert (photo.read_bytes(), other.read_bytes()) == (b"cut", b"another")
+
+
 def test_folders_are_shown_and_filled(tmp_path: Path) -> None:
     folder, photo = tmp_path / ODD, tmp_path / "a photo.jpg"
     folder.mkdir()

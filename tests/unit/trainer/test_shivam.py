@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file
 
 from dreamboot_trainer.config import keys
-from dreamboot_trainer.elsewhere import row_of
+from dreamboot_trainer.other_trainers import row_of
 from dreamboot_trainer.problems import TrainerError
 from support.training import configure, losses, train
 

@@ -21,10 +21,12 @@ def check_fits(config: Config, model: Path) -> Checked:
         return Checked()
     folder = read_folder(model)
     family = family_of(folder)
+    # Not a multiple of 8 is a fault of the configuration itself, and told as such.
+    buckets, told = config.data.aspect_ratio_buckets, config.data.resolution % 8
+    sizes = [] if told else size_faults(config, folder, family, buckets=buckets)
     faults = [
         *method_faults(config, family),
-        # Not a multiple of 8 is a fault of the configuration itself, and told as such.
-        *([] if config.data.resolution % 8 else size_faults(config, folder, family)),
+        *sizes,
         *_flow(config, family),
         *_adapter(config, family),
     ]
@@ -60,15 +62,14 @@ def method_faults(config: Config, family: Family) -> list[Problem]:
     return faults
 
 
-def size_faults(config: Config, folder: ModelFolder, family: Family) -> list[Problem]:
-    """Whether the network takes pictures of this size, whether learnt from or drawn."""
+def size_faults(config: Config, folder: ModelFolder, family: Family, *, buckets: bool) -> list[Problem]:
+    """Whether the network takes pictures of this size, learnt from or drawn. `buckets`: also of other shapes."""
     side, step = config.data.resolution, family.multiple
     if side % step:
-        return [
-            _wrong("resolution", f"a multiple of {step} for {family.title}", side, f"resolution={side // step * step}")
-        ]
+        near = max(step, side // step * step)
+        return [_wrong("resolution", f"a multiple of {step} for {family.title}", side, f"resolution={near}")]
     limit = family.largest_side(folder)
-    sizes = bucket_sizes(side, step) if config.data.aspect_ratio_buckets else ((side, side),)
+    sizes = bucket_sizes(side, step) if buckets else ((side, side),)
     longest = max(max(size) for size in sizes)
     if not limit or longest <= limit:
         return []

@@ -80,7 +80,7 @@ def unreadable(path: Path, reason: str) -> TrainerError:
             id="convert-unreadable-file",
             what=f"{path} cannot be read as a model file.",
             cause=f"Expected a whole .safetensors or .ckpt file; found: {reason}",
-            hint=f"Download the file again and compare its size: ls -l {path}",
+            hint=f"Download the file again and compare its size: {look(path)}",
         )
     )
 
@@ -190,7 +190,7 @@ def not_written(path: Path, reason: str) -> TrainerError:
             id="convert-not-written",
             what=f"{path} could not be written; nothing was left behind.",
             cause=f"Expected a folder that you may write to; found: {reason}",
-            hint=f"Choose another output, or look at its rights: ls -ld {path.parent}",
+            hint=f"Choose another output, or look at its rights: {look(path.parent)}",
         )
     )
 

@@ -17,9 +17,9 @@ from dreamboot_trainer.cli import main
 from dreamboot_trainer.config import Key, keys
 from dreamboot_trainer.config_read import read
 from dreamboot_trainer.config_values import toml_value
-from dreamboot_trainer.elsewhere import KINDS, Row, row_of, rows, trainers
-from dreamboot_trainer.elsewhere.page import page
 from dreamboot_trainer.flag_words import settings_from
+from dreamboot_trainer.other_trainers import KINDS, Row, row_of, rows, trainers
+from dreamboot_trainer.other_trainers.page import page
 from dreamboot_trainer.unknown_key import Way, unknown_key
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -144,7 +144,7 @@ def test_short_names_and_other_spellings_are_known() -> None:
 def test_a_start_reads_no_table() -> None:
     code = (
         "import sys; from dreamboot_trainer.config_read import read; read(None, ['seed=3'])\n"
-        "assert 'dreamboot_trainer.elsewhere' not in sys.modules and 'torch' not in sys.modules"
+        "assert 'dreamboot_trainer.other_trainers' not in sys.modules and 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "trainer", check=False)
     assert done.returncode == 0
@@ -152,4 +152,4 @@ def test_a_start_reads_no_table() -> None:
 
 def test_the_page_is_current() -> None:
     written = (ROOT / "docs" / "reference" / "other-trainers.md").read_text(encoding="utf-8")
-    assert written == page(), "run: python benchmarks/elsewhere_page.py"
+    assert written == page(), "run: python benchmarks/other_trainers_page.py"

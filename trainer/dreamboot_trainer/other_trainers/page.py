@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dreamboot_trainer.elsewhere import Row, Trainer, rows, trainers
+from dreamboot_trainer.other_trainers import Row, Trainer, rows, trainers
 
 _HEAD = """\
 # Flags of other trainers
 
-Made by `python benchmarks/elsewhere_page.py` from `trainer/dreamboot_trainer/elsewhere/`; a test compares it.
+Made by `python benchmarks/other_trainers_page.py` from `trainer/dreamboot_trainer/other_trainers/`; a test compares it.
 
 Flags may be pasted behind `dreamboot train` as they are, without what stands before them (`accelerate launch`, the
 script's name). Those that have the same name here work, switches without a value too. All others are told at once, each
